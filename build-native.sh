@@ -1,0 +1,81 @@
+#!/bin/bash
+# Builds the native libraries: libgatun.so and, where nvcc is found, libgatun_cuda.so. Quiet when nothing is to be done.
+#   --cuda=auto|on|off     the CUDA backend: if nvcc is there (default), or fail without it, or not at all
+#   --sanitize=LIST        address,undefined or thread; such libraries are for the C++ tests, not for the JVM
+#   --test                 build the C++ tests too, and run them
+#   --arch=LIST            CUDA architectures as CMake writes them (default "80-real;90-real;100-real;100-virtual")
+#   --output DIR           where the libraries go (default target/native, with --sanitize target/native-<first sanitizer>)
+set -euo pipefail
+root=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+
+usage() { sed -n '2,7p' "$0" | sed 's/^# //' >&2; exit 2; }
+fail() { echo "build-native.sh: $*" >&2; exit 2; }
+
+cuda=auto sanitize='' test=OFF arch='80-real;90-real;100-real;100-virtual' output=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --cuda=auto | --cuda=on | --cuda=off) cuda=${1#*=} ;;
+    --sanitize=*) sanitize=${1#*=} ;;
+    --test) test=ON ;;
+    --arch=*) arch=${1#*=} ;;
+    --output=*) output=${1#*=} ;;
+    --output) [ $# -ge 2 ] || usage; output=$2; shift ;;
+    --help | -h) usage ;;
+    *) echo "build-native.sh: unknown option '$1'" >&2; usage ;;
+  esac
+  shift
+done
+case $sanitize in
+  '' | thread | address | undefined | address,undefined) ;;
+  *) fail "--sanitize=$sanitize: give address,undefined or thread" ;;
+esac
+if [ -n "$sanitize" ]; then # sanitizers are for host code
+  [ "$cuda" != on ] || fail "--sanitize and --cuda=on do not go together"
+  cuda=off
+fi
+output=${output:-$root/target/native${sanitize:+-${sanitize%%,*}}}
+
+missing=()
+command -v cmake >/dev/null || missing+=("cmake (Debian package cmake)")
+command -v "${CXX:-g++}" >/dev/null || missing+=("a C++ compiler (Debian package g++)")
+command -v ninja >/dev/null || command -v make >/dev/null || missing+=("ninja or make (Debian package ninja-build)")
+nvcc=${CUDACXX:-$(command -v nvcc || { [ -x /usr/local/cuda/bin/nvcc ] && echo /usr/local/cuda/bin/nvcc; } || true)}
+[ "$cuda" != on ] || [ -n "$nvcc" ] || missing+=("nvcc (package cuda-nvcc-13-0 of NVIDIA's repository, or leave out --cuda=on)")
+if [ ${#missing[@]} -gt 0 ]; then
+  printf -v list '%s; ' "${missing[@]}"
+  fail "cannot build the native library, missing here: ${list%; }. Debian: apt-get install cmake g++ ninja-build"
+fi
+with_cuda=OFF
+[ "$cuda" = off ] || [ -z "$nvcc" ] || with_cuda=ON
+
+[ -f "$root/native/cpu/kernels.cpp" ] || exit 0
+mkdir -p "$output"
+build=$output/build
+exec 9>"$output/.lock" # two builds at once (Maven and the gatun script) take turns
+flock 9
+
+# Configures again only when an option or a tool changed; CMake itself watches its files.
+wanted="$with_cuda|$sanitize|$test|$arch|${CXX:-g++}|$nvcc|$root"
+if [ ! -f "$build/CMakeCache.txt" ] || [ "$(cat "$build/configured" 2>/dev/null)" != "$wanted" ]; then
+  rm -rf "$build"
+  generator=()
+  ! command -v ninja >/dev/null || generator=(-G Ninja)
+  log=$output/configure.log
+  cmake "${generator[@]}" -S "$root/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DGATUN_CUDA=$with_cuda \
+    -DGATUN_TESTS=$test -DGATUN_SANITIZE="$sanitize" -DGATUN_ARCH="$arch" ${nvcc:+-DCMAKE_CUDA_COMPILER="$nvcc"} \
+    --no-warn-unused-cli >"$log" 2>&1 || { cat "$log" >&2; fail "CMake could not configure native/; its output is above"; }
+  echo "$wanted" >"$build/configured"
+fi
+log=$output/build.log
+cmake --build "$build" --parallel >"$log" 2>&1 || { cat "$log" >&2; fail "the native build failed; the compiler's output is above"; }
+
+# Libraries appear in one piece under their name: a JVM may have the old one mapped.
+install_file() {
+  [ -f "$1" ] || { rm -f "$2"; return; }
+  cmp -s "$1" "$2" || { cp "$1" "$2.new" && mv "$2.new" "$2"; }
+}
+install_file "$build/libgatun.so" "$output/libgatun.so"
+install_file "$build/libgatun_cuda.so" "$output/libgatun_cuda.so"
+install_file "$build/abi_dump" "$output/abi_dump"
+
+[ $test = OFF ] || (cd "$build" && ctest --output-on-failure)
