@@ -1,0 +1,45 @@
+// kernels.h - the inner loops of the CPU backend, as one table per instruction set and element type.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "gatun.h"
+#include "rules/partial.h"
+
+namespace gatun {
+
+// weight, gradient, state: n elements each, not overlapping. coefficients: the rule's, for this element type.
+using Update = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n);
+
+struct Kernels {
+  // Sums of one chunk.
+  void (*squares)(const void* gradient, int64_t n, Partial* partial);
+  void (*rows)(const void* gradient, int64_t rows, int64_t row_length, void* hi, void* lo, Partial* partial);
+  void (*row_part)(const void* gradient, int64_t n, Partial* partial);
+  void (*split_mean)(double mean, void* hi, void* lo);
+
+  // Elementwise passes over a block.
+  void (*scale)(const void* gradient, void* out, double scale, size_t n);
+  void (*standardize)(const void* gradient, void* out, double scale, const void* hi, const void* lo, int64_t first,
+                      int64_t row_length,
+                      size_t n);  // first: the block's first element within its row, hi[0] that row's
+  void (*lookahead)(void* weight, void* slow, double alpha, size_t n);
+  void (*ema)(const void* weight, void* average, double fresh, size_t n);
+  Update (*update)(int32_t rule, int32_t variant);
+
+  // Coefficients of a rule, for its update.
+  void (*finalize)(int32_t rule, const void* arguments, int64_t t, double lr, bool decay, void* coefficients);
+
+  // Reads `count` arrays of n 4-byte words and writes the first `written` back unchanged.
+  void (*traffic)(void* const* arrays, int32_t count, int32_t written, size_t begin, size_t n);
+};
+
+constexpr size_t kCoefficientBytes = 128;  // room for any rule's coefficients
+
+// Null where this build has none.
+const Kernels* kernels(int32_t isa, int32_t dtype);
+
+// The best instruction set of this CPU whose registers the operating system saves.
+int32_t best_isa();
+
+}  // namespace gatun

@@ -1,0 +1,86 @@
+// plan.h - a plan on the CPU: tables, and who does which part of a step.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "core/plan.h"
+#include "rules/gradient.h"
+#include "rules/moments.h"
+
+namespace gatun {
+
+class CpuPlan final : public gatun_plan {
+ public:
+  CpuPlan(gatun_context& context, const gatun_group* groups, int64_t count);
+
+  void gradient(int64_t group, int64_t tensor, void* address) override;
+  void reduce(const gatun_step_arguments& arguments) override;
+  void finalize(const gatun_step_arguments& arguments) override;
+  void apply(const gatun_step_arguments& arguments) override;
+  gatun_step_report report() override { return report_; }
+
+ private:
+  struct Group {
+    gatun_group description;  // its tensors and arguments pointers are replaced by what follows
+    std::vector<int64_t> arguments;
+    const Kernels* kernels;
+    Update update;
+    int32_t slots;  // of the rule; the averages' come behind
+    int64_t first_tensor;
+    bool centers, sums;  // needs row means; needs sums
+    bool moves_idle;     // averages also move tensors without a gradient
+    // Coefficients by (steps taken, decay): nearly always the same few for all tensors of a group.
+    struct Cached {
+      int64_t t;
+      bool decay;
+      alignas(64) unsigned char bytes[kCoefficientBytes];
+    };
+    std::vector<Cached> cached;
+    int32_t transformed;  // transformations already worked out, within finalize
+  };
+
+  struct Tensor {
+    void* weight;
+    void* gradient;
+    void* state[GATUN_MAX_STATE];
+    Geometry geometry;
+    int32_t group;
+    bool decay, centered;
+    int64_t* steps;
+    int64_t first_partial;
+    unsigned char *hi, *lo;  // row means; null unless centered
+    // Of the step under way.
+    GradientState state_of_gradient;
+    const void* coefficients;
+    bool first;  // the tensor's first step
+  };
+
+  // Consecutive chunks of one tensor, done by one thread.
+  struct Span {
+    int32_t tensor;
+    int64_t begin, end;
+  };
+
+  bool takes_part(const Tensor& t) const { return t.gradient != nullptr || groups_[size_t(t.group)].moves_idle; }
+  void share_out();
+  bool sums_wanted(const gatun_step_arguments& arguments) const;
+  void reduce_span(const Span& span);
+  void apply_span(const Span& span, int64_t flags);
+  void apply_block(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, int64_t flags);
+  void merge(Tensor& tensor);
+  bool find_offender(const gatun_step_arguments& arguments);
+  void transform();
+  const void* coefficients(Group& group, int64_t t, bool decay, double lr);
+
+  std::vector<Group> groups_;
+  std::vector<Tensor> tensors_;
+  std::vector<Partial> partials_;
+  std::vector<unsigned char> row_means_;
+  std::vector<std::vector<Span>> spans_;  // one list per thread
+  int threads_used_ = 1;
+  bool stale_ = true;    // spans_ must be worked out again: a gradient has come or gone
+  bool summed_ = false;  // partials_ hold this step's sums
+  gatun_step_report report_{};
+};
+
+}  // namespace gatun
