@@ -1,0 +1,159 @@
+// abi.cpp - the functions of gatun.h. Nothing is thrown past this file: a failure becomes a status and a message.
+#include <new>
+#include <system_error>
+
+#include "core/context.h"
+#include "core/cuda_door.h"
+#include "core/error.h"
+#include "core/plan.h"
+
+namespace {
+
+using namespace gatun;
+
+// Fixed storage, so that even running out of memory can be told.
+thread_local char last_error[1024] = "";
+thread_local int32_t last_code = 0;
+
+gatun_status remember(gatun_status status, int32_t code, const char* message) noexcept {
+  std::snprintf(last_error, sizeof last_error, "%s", message);
+  last_code = code;
+  return status;
+}
+
+template <class Body>
+gatun_status guarded(Body&& body) noexcept {
+  try {
+    body();
+    return GATUN_OK;
+  } catch (const Error& e) {
+    return remember(e.status, e.code, e.message.c_str());
+  } catch (const std::bad_alloc&) {
+    return remember(GATUN_OUT_OF_MEMORY, 0, "out of memory for the library's own tables");
+  } catch (const std::system_error& e) {  // a thread could not be started
+    return remember(GATUN_UNAVAILABLE, e.code().value(), e.what());
+  } catch (const std::exception& e) {
+    return remember(GATUN_INTERNAL, 0, e.what());
+  } catch (...) {
+    return remember(GATUN_INTERNAL, 0, "unknown failure");
+  }
+}
+
+template <class T>
+T& required(T* pointer, const char* name) {
+  if (pointer == nullptr) fail(GATUN_INVALID_ARGUMENT, "%s is null", name);
+  return *pointer;
+}
+
+const gatun_step_arguments& checked(const gatun_step_arguments* arguments) {
+  required(arguments, "arguments");
+  required(arguments->lr, "arguments.lr");
+  return *arguments;
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t gatun_abi_version(void) { return GATUN_ABI_VERSION; }
+const char* gatun_version(void) { return GATUN_VERSION; }
+const char* gatun_last_error(void) { return last_error; }
+int32_t gatun_last_code(void) { return last_code; }
+
+gatun_status gatun_cuda_open(const char* path) {
+  return guarded([&] { cuda_open(&required(path, "path")); });
+}
+gatun_status gatun_cuda_device_count(int32_t* count) {
+  return guarded([&] { cuda_check(cuda_backend()->device_count(&required(count, "count")), "counting CUDA devices"); });
+}
+gatun_status gatun_cuda_versions(int32_t* driver, int32_t* runtime) {
+  return guarded([&] {
+    cuda_check(cuda_backend()->versions(&required(driver, "driver"), &required(runtime, "runtime")),
+               "asking CUDA's versions");
+  });
+}
+int32_t gatun_cpu_best_isa(void) { return best_isa(); }
+
+gatun_status gatun_context_create(const gatun_context_options* options, gatun_context** context) {
+  return guarded([&] { required(context, "context") = new gatun_context(required(options, "options")); });
+}
+gatun_status gatun_context_destroy(gatun_context* context) {
+  return guarded([&] { delete context; });
+}
+gatun_status gatun_context_info(gatun_context* context, gatun_device_info* info) {
+  return guarded([&] { required(info, "info") = required(context, "context").info(); });
+}
+gatun_status gatun_context_synchronize(gatun_context* context) {
+  return guarded([&] { required(context, "context").synchronize(); });
+}
+
+gatun_status gatun_memory_allocate(gatun_context* context, int64_t bytes, int32_t pinned, void** memory) {
+  return guarded([&] { required(memory, "memory") = required(context, "context").allocate(bytes, pinned != 0); });
+}
+gatun_status gatun_memory_free(gatun_context* context, void* memory, int32_t pinned) {
+  return guarded([&] { required(context, "context").free(memory, pinned != 0); });
+}
+gatun_status gatun_memory_copy(gatun_context* context, void* destination, const void* source, int64_t bytes) {
+  return guarded([&] { required(context, "context").copy(destination, source, bytes); });
+}
+
+gatun_status gatun_plan_create(gatun_context* context, const gatun_group* groups, int64_t count, gatun_plan** plan) {
+  return guarded([&] {
+    required(plan, "plan");
+    if (required(context, "context").backend == GATUN_CUDA)
+      fail(GATUN_UNAVAILABLE, "this version has no CUDA kernels yet: optimizer steps run on the CPU device only");
+    check_groups(groups, count);
+    *plan = make_cpu_plan(*context, groups, count).release();
+  });
+}
+gatun_status gatun_plan_destroy(gatun_plan* plan) {
+  return guarded([&] { delete plan; });
+}
+gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient) {
+  return guarded([&] {
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    plan->gradient(group, tensor, gradient);
+  });
+}
+
+gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* arguments) {
+  return guarded([&] {
+    const gatun_step_arguments& a = checked(arguments);
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    plan->reduce(a);
+    plan->finalize(a);
+    plan->apply(a);
+  });
+}
+gatun_status gatun_reduce(gatun_plan* plan, const gatun_step_arguments* arguments) {
+  return guarded([&] {
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    plan->reduce(checked(arguments));
+  });
+}
+gatun_status gatun_finalize(gatun_plan* plan, const gatun_step_arguments* arguments) {
+  return guarded([&] {
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    plan->finalize(checked(arguments));
+  });
+}
+gatun_status gatun_apply(gatun_plan* plan, const gatun_step_arguments* arguments) {
+  return guarded([&] {
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    plan->apply(checked(arguments));
+  });
+}
+gatun_status gatun_report(gatun_plan* plan, gatun_step_report* report) {
+  return guarded([&] {
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    required(report, "report") = plan->report();
+  });
+}
+
+gatun_status gatun_traffic(gatun_context* context, void* const* arrays, int32_t count, int32_t written, int64_t length,
+                           int32_t dtype) {
+  return guarded(
+      [&] { required(context, "context").traffic(&required(arrays, "arrays"), count, written, length, dtype); });
+}
+
+}  // extern "C"

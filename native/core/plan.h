@@ -1,0 +1,40 @@
+// plan.h - one optimizer's tensors as a backend sees them. The descriptions are checked and copied here; a backend adds
+// its own tables and does the three phases.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "core/context.h"
+#include "rules/geometry.h"
+
+struct gatun_plan {
+  virtual ~gatun_plan() = default;
+  virtual void gradient(int64_t group, int64_t tensor, void* address) = 0;
+  virtual void reduce(const gatun_step_arguments& arguments) = 0;
+  virtual void finalize(const gatun_step_arguments& arguments) = 0;
+  virtual void apply(const gatun_step_arguments& arguments) = 0;
+  virtual gatun_step_report report() = 0;
+
+  gatun_context& context;
+
+ protected:
+  explicit gatun_plan(gatun_context& context) : context(context) {}
+};
+
+namespace gatun {
+
+// Throws Error(GATUN_INVALID_ARGUMENT), naming group and tensor, for anything that a backend could not digest: null or
+// misaligned addresses, shapes that do not divide, unknown numbers. Ranges of hyperparameters are the Java side's.
+void check_groups(const gatun_group* groups, int64_t count);
+void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t tensor);
+
+inline int64_t element_bytes(int32_t dtype) { return dtype == GATUN_F64 ? 8 : 4; }
+
+// State tensors of one parameter of this group: the rule's, then one for each average.
+int rule_slots(const gatun_group& group);
+int rule_variant(const gatun_group& group);
+size_t argument_bytes(int32_t rule);
+
+std::unique_ptr<gatun_plan> make_cpu_plan(gatun_context& context, const gatun_group* groups, int64_t count);
+
+}  // namespace gatun

@@ -1,0 +1,129 @@
+// validate.cpp - what the C ABI refuses before anything is built or written.
+#include "core/error.h"
+#include "core/plan.h"
+#include "rules/rules.h"
+
+namespace gatun {
+
+namespace {
+
+using ll = long long;
+
+constexpr int kRules = 0
+#define GATUN_COUNT(number, constant, name, fields) +1
+    GATUN_RULES(GATUN_COUNT)
+#undef GATUN_COUNT
+    ;
+
+bool misaligned(const void* address, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(address) % uintptr_t(bytes) != 0;
+}
+
+void check_address(const void* address, int32_t dtype, int64_t length, ll group, ll tensor, const char* what) {
+  if (address == nullptr && length > 0)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %s is null", group, tensor, what);
+  if (misaligned(address, element_bytes(dtype)))
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %s at %p is not aligned to %lld bytes", group, tensor, what,
+         address, ll(element_bytes(dtype)));
+}
+
+void check_tensor(const gatun_tensor& t, const gatun_group& group, int slots, ll g, ll i) {
+  if (t.length < 0)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: length %lld is negative", g, i, ll(t.length));
+  if (t.length > INT64_MAX / 8)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: length %lld is too large", g, i, ll(t.length));
+  if (t.length > 0 && (t.rows < 1 || t.length % t.rows != 0))
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %lld rows do not divide %lld elements", g, i, ll(t.rows),
+         ll(t.length));
+  check_address(t.weight, group.dtype, t.length, g, i, "weight");
+  check_gradient(t.gradient, group.dtype, g, i);
+  for (int s = 0; s < slots; ++s) {
+    char what[32];
+    std::snprintf(what, sizeof what, "state[%d]", s);
+    check_address(t.state[s], group.dtype, t.length, g, i, what);
+  }
+}
+
+void check_transforms(const gatun_group& group, ll g) {
+  if (group.transform_count < 0 || group.transform_count > GATUN_MAX_TRANSFORMS)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld: %d transformations; 0 to %d are possible", g, group.transform_count,
+         GATUN_MAX_TRANSFORMS);
+  for (int k = 0; k < group.transform_count; ++k) {
+    const gatun_transform& t = group.transforms[k];
+    if (t.kind != GATUN_CLIP && t.kind != GATUN_STANDARDIZE)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: transformation %d is of unknown kind %d", g, k, t.kind);
+    if (t.kind == GATUN_CLIP && !(t.value > 0))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: a clip to the norm %g; it must be above 0", g, t.value);
+    if (t.kind == GATUN_STANDARDIZE && !(t.value >= 0))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: standardization with eps %g; it must be 0 or more", g, t.value);
+  }
+}
+
+void check_averages(const gatun_group& group, ll g) {
+  if (group.average_count < 0 || group.average_count > GATUN_MAX_AVERAGES)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld: %d averages; 0 to %d are possible", g, group.average_count,
+         GATUN_MAX_AVERAGES);
+  for (int k = 0; k < group.average_count; ++k) {
+    const gatun_average& a = group.averages[k];
+    if (a.kind != GATUN_LOOKAHEAD && a.kind != GATUN_EMA)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: average %d is of unknown kind %d", g, k, a.kind);
+    if (!(a.value >= 0 && a.value <= 1))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: average %d has the factor %g; it must be from 0 to 1", g, k, a.value);
+    if (a.kind == GATUN_LOOKAHEAD && a.k < 1)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: look-ahead every %lld steps; k must be 1 or more", g, ll(a.k));
+  }
+}
+
+}  // namespace
+
+void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t tensor) {
+  if (misaligned(gradient, element_bytes(dtype)))
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: gradient at %p is not aligned to %lld bytes", ll(group),
+         ll(tensor), gradient, ll(element_bytes(dtype)));
+}
+
+int rule_variant(const gatun_group& group) {
+  return visit_rule(group.rule, [&](auto r) {
+    using R = decltype(r);
+    return R::variant(*static_cast<const typename R::Arguments*>(group.arguments));
+  });
+}
+
+int rule_slots(const gatun_group& group) {
+  return visit_rule(group.rule, [&](auto r) { return decltype(r)::slots(rule_variant(group)); });
+}
+
+size_t argument_bytes(int32_t rule) {
+  return visit_rule(rule, [](auto r) { return sizeof(typename decltype(r)::Arguments); });
+}
+
+void check_groups(const gatun_group* groups, int64_t count) {
+  if (count < 0) fail(GATUN_INVALID_ARGUMENT, "%lld groups; there must be 0 or more", ll(count));
+  if (groups == nullptr && count > 0) fail(GATUN_INVALID_ARGUMENT, "groups is null");
+  for (int64_t g = 0; g < count; ++g) {
+    const gatun_group& group = groups[g];
+    if (group.count < 0)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: %lld tensors; there must be 0 or more", ll(g), ll(group.count));
+    if (group.tensors == nullptr && group.count > 0) fail(GATUN_INVALID_ARGUMENT, "group %lld: tensors is null", ll(g));
+    if (group.counters == nullptr) fail(GATUN_INVALID_ARGUMENT, "group %lld: counters is null", ll(g));
+    if (misaligned(group.counters, 8))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: counters are not aligned to 8 bytes", ll(g));
+    if (group.rule < 0 || group.rule >= kRules)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: unknown rule %d; this library has 0 to %d", ll(g), group.rule,
+           kRules - 1);
+    if (group.arguments == nullptr) fail(GATUN_INVALID_ARGUMENT, "group %lld: arguments is null", ll(g));
+    if (misaligned(group.arguments, 8))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: arguments are not aligned to 8 bytes", ll(g));
+    if (group.dtype != GATUN_F32 && group.dtype != GATUN_F64)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: unknown dtype %d", ll(g), group.dtype);
+    check_transforms(group, g);
+    check_averages(group, g);
+    const int slots = rule_slots(group) + group.average_count;
+    if (slots > GATUN_MAX_STATE)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: %d state tensors are needed, %d are possible", ll(g), slots,
+           GATUN_MAX_STATE);
+    for (int64_t i = 0; i < group.count; ++i) check_tensor(group.tensors[i], group, slots, g, i);
+  }
+}
+
+}  // namespace gatun
