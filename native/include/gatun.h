@@ -2,14 +2,14 @@
  * gatun.h - the whole C ABI of Gatun.
  *
  * The library is stateless about training: weights, gradients, optimizer state and step counters belong to the caller,
- * who passes their addresses. The library owns contexts (a device, its threads or its stream) and plans (the tables that
- * describe one optimizer's tensors to a device).
+ * who passes their addresses. The library owns contexts (a device, its threads or its stream) and plans (the tables
+ * that describe one optimizer's tensors to a device).
  *
  * Every function returns a gatun_status, except the few that cannot fail. None prints, exits, throws or calls back.
  * After a failure gatun_last_error() has the reason, per thread. Sizes are in elements unless a name says bytes.
  *
- * The Java bindings are generated from this file by bindings/regenerate.sh. For its sake: named structs only, fixed-width
- * integers, (void) for no parameters, and no header but stdint.h.
+ * The Java bindings are generated from this file by bindings/regenerate.sh. For its sake: named structs only,
+ * fixed-width integers, (void) for no parameters, and no header but stdint.h.
  */
 #ifndef GATUN_H
 #define GATUN_H
@@ -51,12 +51,13 @@ typedef enum gatun_decay { GATUN_DECAY_L2 = 0, GATUN_DECAY_DECOUPLED = 1, GATUN_
 
 /*
  * The registry of update rules: RULE(number, CONSTANT, name, the fields of its arguments).
- * A line stamps the constant GATUN_RULE_<CONSTANT> and the struct gatun_<name>; native/rules/<name>.h has the arithmetic.
- * Numbers and fields are part of the ABI: append, never reorder. The learning rate is not among them: it comes with a step.
+ * A line stamps the constant GATUN_RULE_<CONSTANT> and the struct gatun_<name>; native/rules/<name>.h has the
+ * arithmetic. Numbers and fields are part of the ABI: append, never reorder. The learning rate is not among them: it
+ * comes with a step.
  */
-#define GATUN_RULES(RULE)                                                                                             \
-  RULE(0, SGD, sgd, double momentum; double dampening; double weight_decay; int32_t decay; int32_t nesterov;)         \
-  RULE(1, ADAM, adam, double beta1; double beta2; double eps; double weight_decay; double softplus; int32_t decay;    \
+#define GATUN_RULES(RULE)                                                                                          \
+  RULE(0, SGD, sgd, double momentum; double dampening; double weight_decay; int32_t decay; int32_t nesterov;)      \
+  RULE(1, ADAM, adam, double beta1; double beta2; double eps; double weight_decay; double softplus; int32_t decay; \
        int32_t amsgrad;)
 
 #define GATUN_RULE_CONSTANT(number, constant, name, fields) GATUN_RULE_##constant = number,
@@ -92,8 +93,8 @@ typedef struct gatun_average {
   double value; /* lookahead: alpha; ema: tau */
   int64_t k;    /* lookahead only */
   int32_t kind;
-  int32_t skip_idle; /* 1: a tensor without a gradient at a synchronization is left out, and starts its slow weights at its
-                        own first step (SING's look-ahead); 0: all tensors, from the group's first step */
+  int32_t skip_idle; /* 1: a tensor without a gradient at a synchronization is left out, and starts its slow weights at
+                        its own first step (SING's look-ahead); 0: all tensors, from the group's first step */
 } gatun_average;
 
 typedef enum gatun_tensor_flag {
@@ -102,20 +103,20 @@ typedef enum gatun_tensor_flag {
 } gatun_tensor_flag;
 
 typedef struct gatun_tensor {
-  void *weight;
-  void *gradient;                /* null: none, the tensor is skipped until gatun_plan_gradient gives it one */
-  void *state[GATUN_MAX_STATE];  /* the rule's slots, then one for each average, in order; each as long as the weight */
-  int64_t length;                /* elements; may be 0 */
-  int64_t rows;                  /* size of dimension 0; it divides length */
-  int64_t flags;                 /* GATUN_TENSOR_... */
+  void* weight;
+  void* gradient;               /* null: none, the tensor is skipped until gatun_plan_gradient gives it one */
+  void* state[GATUN_MAX_STATE]; /* the rule's slots, then one for each average, in order; each as long as the weight */
+  int64_t length;               /* elements; may be 0 */
+  int64_t rows;                 /* size of dimension 0; it divides length */
+  int64_t flags;                /* GATUN_TENSOR_... */
 } gatun_tensor;
 
 /* Tensors of one type that share a rule, its arguments and a learning rate. */
 typedef struct gatun_group {
-  const gatun_tensor *tensors;
+  const gatun_tensor* tensors;
   int64_t count;
-  int64_t *counters;     /* count + 1: the steps each tensor has taken, then the steps the group has taken */
-  const void *arguments; /* gatun_<name> of the rule */
+  int64_t* counters;     /* count + 1: the steps each tensor has taken, then the steps the group has taken */
+  const void* arguments; /* gatun_<name> of the rule */
   gatun_transform transforms[GATUN_MAX_TRANSFORMS];
   gatun_average averages[GATUN_MAX_AVERAGES];
   int32_t transform_count;
@@ -130,20 +131,21 @@ typedef enum gatun_step_flag {
 } gatun_step_flag;
 
 typedef struct gatun_step_arguments {
-  const double *lr;      /* one learning rate per group */
+  const double* lr;      /* one learning rate per group */
   double gradient_scale; /* every gradient is multiplied by it: 1 / loss scale */
   int64_t flags;         /* GATUN_CHECK_FINITE, ... */
 } gatun_step_arguments;
 
 typedef struct gatun_step_report {
-  double gradient_norm;  /* over all tensors with a gradient, scaled, before any transformation; NaN if no sums were needed */
+  double gradient_norm;  /* over all tensors with a gradient, scaled, before any transformation; NaN if no sums were
+                            needed */
   int64_t skipped;       /* 1: the step was refused and nothing changed */
   int64_t skipped_group; /* where the first offending gradient is, else -1 */
   int64_t skipped_tensor;
 } gatun_step_report;
 
 typedef struct gatun_context_options {
-  void *stream; /* CUDA: a cudaStream_t of the caller; null: one of its own */
+  void* stream; /* CUDA: a cudaStream_t of the caller; null: one of its own */
   int32_t backend;
   int32_t ordinal; /* CUDA device number */
   int32_t threads; /* CPU; 0: GATUN_THREADS, else the CPUs this process may use */
@@ -161,52 +163,53 @@ typedef struct gatun_context gatun_context;
 typedef struct gatun_plan gatun_plan;
 
 GATUN_API int32_t gatun_abi_version(void);
-GATUN_API const char *gatun_version(void);
+GATUN_API const char* gatun_version(void);
 /* The reason of this thread's last failure; valid until its next call. */
-GATUN_API const char *gatun_last_error(void);
+GATUN_API const char* gatun_last_error(void);
 GATUN_API int32_t gatun_last_code(void);
 
 /* Opens the CUDA backend, libgatun_cuda.so, at an absolute path. Doing it again is free; so is failing again. */
-GATUN_API gatun_status gatun_cuda_open(const char *path);
-GATUN_API gatun_status gatun_cuda_device_count(int32_t *count);
+GATUN_API gatun_status gatun_cuda_open(const char* path);
+GATUN_API gatun_status gatun_cuda_device_count(int32_t* count);
 /* CUDA versions as 1000 * major + 10 * minor: what the driver supports, what the backend was built with. */
-GATUN_API gatun_status gatun_cuda_versions(int32_t *driver, int32_t *runtime);
+GATUN_API gatun_status gatun_cuda_versions(int32_t* driver, int32_t* runtime);
 /* The best instruction set that this CPU and operating system support. */
 GATUN_API int32_t gatun_cpu_best_isa(void);
 
-GATUN_API gatun_status gatun_context_create(const gatun_context_options *options, gatun_context **context);
-GATUN_API gatun_status gatun_context_destroy(gatun_context *context);
-GATUN_API gatun_status gatun_context_info(gatun_context *context, gatun_device_info *info);
+GATUN_API gatun_status gatun_context_create(const gatun_context_options* options, gatun_context** context);
+GATUN_API gatun_status gatun_context_destroy(gatun_context* context);
+GATUN_API gatun_status gatun_context_info(gatun_context* context, gatun_device_info* info);
 /* Waits until everything asked of the context so far has happened. */
-GATUN_API gatun_status gatun_context_synchronize(gatun_context *context);
+GATUN_API gatun_status gatun_context_synchronize(gatun_context* context);
 
 /* Device memory, 256-byte aligned and zeroed. pinned: host memory that the device copies from and to by itself. */
-GATUN_API gatun_status gatun_memory_allocate(gatun_context *context, int64_t bytes, int32_t pinned, void **memory);
-GATUN_API gatun_status gatun_memory_free(gatun_context *context, void *memory, int32_t pinned);
+GATUN_API gatun_status gatun_memory_allocate(gatun_context* context, int64_t bytes, int32_t pinned, void** memory);
+GATUN_API gatun_status gatun_memory_free(gatun_context* context, void* memory, int32_t pinned);
 /* In the order of the context's stream; source and destination may each be host or device memory. */
-GATUN_API gatun_status gatun_memory_copy(gatun_context *context, void *destination, const void *source, int64_t bytes);
+GATUN_API gatun_status gatun_memory_copy(gatun_context* context, void* destination, const void* source, int64_t bytes);
 
 /* Builds the tables of one optimizer. The descriptions are copied; the memory they point to must outlive the plan. */
-GATUN_API gatun_status gatun_plan_create(gatun_context *context, const gatun_group *groups, int64_t count, gatun_plan **plan);
-GATUN_API gatun_status gatun_plan_destroy(gatun_plan *plan);
+GATUN_API gatun_status gatun_plan_create(gatun_context* context, const gatun_group* groups, int64_t count,
+                                         gatun_plan** plan);
+GATUN_API gatun_status gatun_plan_destroy(gatun_plan* plan);
 /* The gradient of a tensor from now on; null for none. */
-GATUN_API gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient);
+GATUN_API gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient);
 
 /* One optimizer step of all groups: reduce, finalize, apply. All or nothing. */
-GATUN_API gatun_status gatun_step(gatun_plan *plan, const gatun_step_arguments *arguments);
+GATUN_API gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* arguments);
 /* What the last step did; waits for it. */
-GATUN_API gatun_status gatun_report(gatun_plan *plan, gatun_step_report *report);
+GATUN_API gatun_status gatun_report(gatun_plan* plan, gatun_step_report* report);
 
 /* The phases of a step, one by one, for measurement. Together, in this order, they are gatun_step. */
-GATUN_API gatun_status gatun_reduce(gatun_plan *plan, const gatun_step_arguments *arguments);
-GATUN_API gatun_status gatun_finalize(gatun_plan *plan, const gatun_step_arguments *arguments);
-GATUN_API gatun_status gatun_apply(gatun_plan *plan, const gatun_step_arguments *arguments);
+GATUN_API gatun_status gatun_reduce(gatun_plan* plan, const gatun_step_arguments* arguments);
+GATUN_API gatun_status gatun_finalize(gatun_plan* plan, const gatun_step_arguments* arguments);
+GATUN_API gatun_status gatun_apply(gatun_plan* plan, const gatun_step_arguments* arguments);
 
 /*
  * Moves memory as a step does and computes next to nothing: the limit a step is measured against. Reads all arrays and
  * writes back the first `written`, each of `length` elements, with the context's threads. Values keep their bits.
  */
-GATUN_API gatun_status gatun_traffic(gatun_context *context, void *const *arrays, int32_t count, int32_t written,
+GATUN_API gatun_status gatun_traffic(gatun_context* context, void* const* arrays, int32_t count, int32_t written,
                                      int64_t length, int32_t dtype);
 
 #ifdef __cplusplus
