@@ -4,24 +4,26 @@
 #   --sanitize=LIST        address,undefined or thread; such libraries are for the C++ tests, not for the JVM
 #   --test                 build the C++ tests too, and run them
 #   --arch=LIST            CUDA architectures as CMake writes them (default "80-real;90-real;100-real;100-virtual")
+#   --check-tools          only say what is missing here to build
 #   --output DIR           where the libraries go (default target/native, with --sanitize target/native-<first sanitizer>)
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 
-usage() { sed -n '2,7p' "$0" | sed 's/^# //' >&2; exit 2; }
+usage() { sed -n '2,8s/^# //p' "$0"; }
 fail() { echo "build-native.sh: $*" >&2; exit 2; }
 
-cuda=auto sanitize='' test=OFF arch='80-real;90-real;100-real;100-virtual' output=''
+cuda=auto sanitize='' test=OFF check=OFF arch='80-real;90-real;100-real;100-virtual' output=''
 while [ $# -gt 0 ]; do
   case $1 in
     --cuda=auto | --cuda=on | --cuda=off) cuda=${1#*=} ;;
     --sanitize=*) sanitize=${1#*=} ;;
     --test) test=ON ;;
+    --check-tools) check=ON ;;
     --arch=*) arch=${1#*=} ;;
     --output=*) output=${1#*=} ;;
-    --output) [ $# -ge 2 ] || usage; output=$2; shift ;;
-    --help | -h) usage ;;
-    *) echo "build-native.sh: unknown option '$1'" >&2; usage ;;
+    --output) [ $# -ge 2 ] || fail "--output needs a folder"; output=$2; shift ;;
+    --help | -h) usage; exit 0 ;;
+    *) fail "unknown option '$1'; ./build-native.sh --help lists them" ;;
   esac
   shift
 done
@@ -45,6 +47,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   printf -v list '%s; ' "${missing[@]}"
   fail "cannot build the native library, missing here: ${list%; }. Debian: apt-get install cmake g++ ninja-build"
 fi
+[ $check = OFF ] || exit 0
 with_cuda=OFF
 [ "$cuda" = off ] || [ -z "$nvcc" ] || with_cuda=ON
 
