@@ -7,11 +7,18 @@ namespace gatun {
 
 namespace {
 
-// Where a step has several elementwise stages they follow each other block by block, in L1: 1,024 doubles of weight,
-// gradient, two states and the transformed gradient are 40 KB, as floats 20.
+// Where more than the rule touches the weights, the stages follow each other block by block, in L1: 1,024 doubles of weight,
+// gradient and three states are 40 KB, as floats 20.
 constexpr int64_t kBlock = 1024;
 
 }  // namespace
+
+// Has this average something to do for this tensor at this step: to begin as the weights, or to follow them?
+bool CpuPlan::averages_now(const Group& group, const Tensor& t, const gatun_average& average) const {
+  if (average.skip_idle && t.gradient == nullptr) return false;
+  const int64_t step = group.description.counters[group.description.count];
+  return average.kind == GATUN_EMA || step % average.k == 0 || (average.skip_idle ? t.first : step == 1);
+}
 
 void CpuPlan::apply(const gatun_step_arguments& arguments) {
   const bool skipped = report_.skipped != 0;
@@ -37,57 +44,52 @@ void CpuPlan::apply(const gatun_step_arguments& arguments) {
 void CpuPlan::apply_span(const Span& span, int64_t flags) {
   const Tensor& t = tensors_[size_t(span.tensor)];
   const Group& group = groups_[size_t(t.group)];
+  bool staged = (flags & GATUN_ZERO_GRADIENTS) != 0, averages = false;
+  for (int a = 0; a < group.description.average_count; ++a) averages |= averages_now(group, t, group.description.averages[a]);
+  if (t.gradient == nullptr && !averages) return;
+  staged |= averages;
   const int64_t begin = t.geometry.chunk(span.begin).begin;
   const ChunkRange last = t.geometry.chunk(span.end - 1);
-  const int64_t end = last.begin + last.length;
-  const bool staged = t.state_of_gradient.scale != 1 || t.state_of_gradient.centered ||
-                      group.description.average_count > 0 || (flags & GATUN_ZERO_GRADIENTS) != 0;
-  const int64_t step = t.gradient == nullptr || staged ? kBlock : end - begin;
+  const int64_t end = last.begin + last.length, step = staged ? kBlock : end - begin;
   for (int64_t i = begin; i < end; i += step) apply_block(group, t, i, step < end - i ? step : end - i, flags);
 }
 
 void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, int64_t n, int64_t flags) {
   const gatun_group& d = group.description;
-  const Kernels& k = *group.kernels;
   const int64_t bytes = element_bytes(d.dtype), offset = begin * bytes;
   const auto at = [&](void* base) { return static_cast<void*>(static_cast<unsigned char*>(base) + offset); };
   const size_t size = size_t(n);
   void* weight = at(t.weight);
   const int64_t group_step = d.counters[d.count];
 
-  // The slow weights and the averages begin as the weights before the first step.
+  // Slow weights and averages begin as the weights before the first step.
   for (int a = 0; a < d.average_count; ++a) {
-    const bool start = d.averages[a].skip_idle ? t.gradient != nullptr && t.first : group_step == 1;
-    if (start) std::memcpy(at(t.state[group.slots + a]), weight, size_t(n * bytes));
+    const bool begins = d.averages[a].skip_idle ? t.gradient != nullptr && t.first : group_step == 1;
+    if (begins) std::memcpy(at(t.state[group.slots + a]), weight, size_t(n * bytes));
   }
 
   if (t.gradient != nullptr) {
-    alignas(64) unsigned char transformed[kBlock * sizeof(double)];
-    const void* h = at(t.gradient);
-    const GradientState& g = t.state_of_gradient;
-    if (g.centered) {
-      const int64_t row = begin / t.geometry.row_length;
-      k.standardize(h, transformed, g.scale, t.hi + row * bytes, t.lo + row * bytes,
-                    begin - row * t.geometry.row_length, t.geometry.row_length, size);
-      h = transformed;
-    } else if (g.scale != 1) {
-      k.scale(h, transformed, g.scale, size);
-      h = transformed;
-    }
     void* state[GATUN_MAX_STATE];
     for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s]);
-    group.update(t.coefficients, weight, h, state, size);
+    const GradientState& g = t.state_of_gradient;
+    if (g.centered) {
+      const int64_t row_length = t.geometry.row_length, row = begin / row_length;
+      group.update.affine(t.coefficients, weight, at(t.gradient), state, size,
+                          {g.scale, t.hi + row * bytes, t.lo + row * bytes, begin - row * row_length, row_length});
+    } else if (g.scale != 1) {
+      group.update.affine(t.coefficients, weight, at(t.gradient), state, size, {g.scale, nullptr, nullptr, 0, 0});
+    } else {
+      group.update.plain(t.coefficients, weight, at(t.gradient), state, size);
+    }
     if (flags & GATUN_ZERO_GRADIENTS) std::memset(at(t.gradient), 0, size_t(n * bytes));
   }
 
   for (int a = 0; a < d.average_count; ++a) {
     const gatun_average& average = d.averages[a];
-    if (average.skip_idle && t.gradient == nullptr) continue;
+    if (!averages_now(group, t, average)) continue;
     void* other = at(t.state[group.slots + a]);
-    if (average.kind == GATUN_EMA)
-      k.ema(weight, other, 1 - average.value, size);
-    else if (group_step % average.k == 0)
-      k.lookahead(weight, other, average.value, size);
+    if (average.kind == GATUN_EMA) group.kernels->ema(weight, other, 1 - average.value, size);
+    else if (group_step % average.k == 0) group.kernels->lookahead(weight, other, average.value, size);
   }
 }
 

@@ -47,34 +47,6 @@ void split(double mean, void* hi, void* lo) {
 }
 
 template <class T>
-void scale_block(const void* gradient, void* out, double factor, size_t n) {
-  const T* __restrict g = static_cast<const T*>(gradient);
-  T* __restrict h = static_cast<T*>(out);
-  const T scale = T(factor);
-  GATUN_INDEPENDENT
-  for (size_t i = 0; i < n; ++i) h[i] = scaled(g[i], scale);
-}
-
-template <class T>
-void standardize_block(const void* gradient, void* out, double factor, const void* his, const void* los, int64_t first,
-                       int64_t row_length, size_t n) {
-  const T* __restrict g = static_cast<const T*>(gradient);
-  T* __restrict h = static_cast<T*>(out);
-  const T* hi = static_cast<const T*>(his);
-  const T* lo = static_cast<const T*>(los);
-  const T scale = T(factor);
-  size_t row_left = size_t(row_length - first);
-  while (n > 0) {
-    const size_t take = row_left < n ? row_left : n;
-    const T a = *hi++, b = *lo++;
-    GATUN_INDEPENDENT
-    for (size_t i = 0; i < take; ++i) h[i] = standardized(g[i], a, b, scale);
-    g += take, h += take, n -= take;
-    row_left = size_t(row_length);
-  }
-}
-
-template <class T>
 void lookahead_block(void* weight, void* slow_weight, double alpha, size_t n) {
   T* __restrict w = static_cast<T*>(weight);
   T* __restrict slow = static_cast<T*>(slow_weight);
@@ -92,22 +64,18 @@ void ema_block(const void* weight, void* average, double fresh, size_t n) {
   for (size_t i = 0; i < n; ++i) ema(w[i], e[i], f);
 }
 
-// The loop over a rule. Indices are size_t: with 32 bits base + i may wrap, and g++ then loads every lane by itself.
-template <class R, int variant, class T>
-void update_block(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n) {
+// The loop over a rule; read(i) is its gradient. Indices are size_t: with 32 bits base + i may wrap, and g++ then loads every
+// lane by itself.
+template <class R, int variant, class T, class Read>
+GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __restrict w, T* __restrict s0, T* __restrict s1,
+                          T* __restrict s2, size_t n, Read read) {
   constexpr int kSlots = R::slots(variant);
-  const auto c = *static_cast<const typename R::template Coefficients<T>*>(coefficients);
-  T* __restrict w = static_cast<T*>(weight);
-  const T* __restrict g = static_cast<const T*>(gradient);
-  T* __restrict s0 = kSlots > 0 ? static_cast<T*>(state[0]) : nullptr;
-  T* __restrict s1 = kSlots > 1 ? static_cast<T*>(state[1]) : nullptr;
-  T* __restrict s2 = kSlots > 2 ? static_cast<T*>(state[2]) : nullptr;
   static_assert(kSlots <= 3);
   GATUN_INDEPENDENT
   for (size_t i = 0; i < n; ++i) {
     T s[3] = {kSlots > 0 ? s0[i] : T(0), kSlots > 1 ? s1[i] : T(0), kSlots > 2 ? s2[i] : T(0)};
     T x = w[i];
-    R::template update<variant>(c, g[i], x, s);
+    R::template update<variant>(c, read(i), x, s);
     w[i] = x;
     if (kSlots > 0) s0[i] = s[0];
     if (kSlots > 1) s1[i] = s[1];
@@ -115,17 +83,54 @@ void update_block(const void* coefficients, void* weight, const void* gradient, 
   }
 }
 
+template <class R, int variant, class T>
+struct UpdateOf {
+  using Coefficients = typename R::template Coefficients<T>;
+
+  static T* slot(void* const* state, int k) { return k < R::slots(variant) ? static_cast<T*>(state[k]) : nullptr; }
+
+  static void plain(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n) {
+    const Coefficients c = *static_cast<const Coefficients*>(coefficients);
+    const T* __restrict g = static_cast<const T*>(gradient);
+    update_loop<R, variant>(c, static_cast<T*>(weight), slot(state, 0), slot(state, 1), slot(state, 2), n,
+                            [=](size_t i) __attribute__((always_inline)) { return g[i]; });
+  }
+
+  static void affine(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
+                     const Affine& affine) {
+    const Coefficients c = *static_cast<const Coefficients*>(coefficients);
+    const T* __restrict g = static_cast<const T*>(gradient);
+    T *w = static_cast<T*>(weight), *s0 = slot(state, 0), *s1 = slot(state, 1), *s2 = slot(state, 2);
+    const T scale = T(affine.scale);
+    if (affine.hi == nullptr) {
+      update_loop<R, variant>(c, w, s0, s1, s2, n,
+                              [=](size_t i) __attribute__((always_inline)) { return scaled(g[i], scale); });
+      return;
+    }
+    const T *hi = static_cast<const T*>(affine.hi), *lo = static_cast<const T*>(affine.lo);
+    for (size_t i = 0, end = size_t(affine.row_length - affine.first); i < n; ++hi, ++lo) {
+      const size_t take = (end < n ? end : n) - i;
+      const T a = *hi, b = *lo;
+      const T* __restrict row = g + i;
+      update_loop<R, variant>(c, w + i, s0 ? s0 + i : s0, s1 ? s1 + i : s1, s2 ? s2 + i : s2, take,
+                              [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); });
+      i += take, end += size_t(affine.row_length);
+    }
+  }
+};
+
 template <class R, class T, int variant = 0>
-Update find_variant(int32_t wanted) {
+Updates find_variant(int32_t wanted) {
   if constexpr (variant == R::kVariants) {
-    return nullptr;
+    return {};
   } else {
-    return wanted == variant ? &update_block<R, variant, T> : find_variant<R, T, variant + 1>(wanted);
+    using U = UpdateOf<R, variant, T>;
+    return wanted == variant ? Updates{&U::plain, &U::affine} : find_variant<R, T, variant + 1>(wanted);
   }
 }
 template <class T>
-Update find_update(int32_t rule, int32_t variant) {
-  return visit_rule(rule, [&](auto r) -> Update { return find_variant<decltype(r), T>(variant); });
+Updates find_update(int32_t rule, int32_t variant) {
+  return visit_rule(rule, [&](auto r) -> Updates { return find_variant<decltype(r), T>(variant); });
 }
 
 template <class T>
@@ -171,10 +176,8 @@ void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, 
 }
 
 template <class T>
-constexpr Kernels kTable = {
-    &squares<T>,         &rows<T>,      &row_part<T>,    &split<T>,    &scale_block<T>, &standardize_block<T>,
-    &lookahead_block<T>, &ema_block<T>, &find_update<T>, &finalize<T>, &traffic,
-};
+constexpr Kernels kTable = {&squares<T>,         &rows<T>,      &row_part<T>,    &split<T>,
+                            &lookahead_block<T>, &ema_block<T>, &find_update<T>, &finalize<T>, &traffic};
 
 }  // namespace
 

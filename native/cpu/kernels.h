@@ -11,6 +11,21 @@ namespace gatun {
 // weight, gradient, state: n elements each, not overlapping. coefficients: the rule's, for this element type.
 using Update = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n);
 
+// How a gradient is transformed on its way into a rule: ((g - hi) - lo) * scale, with one hi and lo for each row.
+struct Affine {
+  double scale;
+  const void *hi, *lo;  // of the row that the first element is in, and the rows after it; null: no means to take off
+  int64_t first;        // the first element's place in its row
+  int64_t row_length;
+};
+using AffineUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
+                              const Affine& affine);
+
+struct Updates {
+  Update plain;
+  AffineUpdate affine;
+};
+
 struct Kernels {
   // Sums of one chunk.
   void (*squares)(const void* gradient, int64_t n, Partial* partial);
@@ -18,14 +33,10 @@ struct Kernels {
   void (*row_part)(const void* gradient, int64_t n, Partial* partial);
   void (*split_mean)(double mean, void* hi, void* lo);
 
-  // Elementwise passes over a block.
-  void (*scale)(const void* gradient, void* out, double scale, size_t n);
-  void (*standardize)(const void* gradient, void* out, double scale, const void* hi, const void* lo, int64_t first,
-                      int64_t row_length,
-                      size_t n);  // first: the block's first element within its row, hi[0] that row's
+  // Elementwise passes.
   void (*lookahead)(void* weight, void* slow, double alpha, size_t n);
   void (*ema)(const void* weight, void* average, double fresh, size_t n);
-  Update (*update)(int32_t rule, int32_t variant);
+  Updates (*update)(int32_t rule, int32_t variant);
 
   // Coefficients of a rule, for its update.
   void (*finalize)(int32_t rule, const void* arguments, int64_t t, double lr, bool decay, void* coefficients);

@@ -24,7 +24,7 @@ class CpuPlan final : public gatun_plan {
     gatun_group description;  // its tensors and arguments pointers are replaced by what follows
     std::vector<int64_t> arguments;
     const Kernels* kernels;
-    Update update;
+    Updates update;
     int32_t slots;  // of the rule; the averages' come behind
     int64_t first_tensor;
     bool centers, sums;  // needs row means; needs sums
@@ -66,6 +66,7 @@ class CpuPlan final : public gatun_plan {
   bool sums_wanted(const gatun_step_arguments& arguments) const;
   void reduce_span(const Span& span);
   void apply_span(const Span& span, int64_t flags);
+  bool averages_now(const Group& group, const Tensor& tensor, const gatun_average& average) const;
   void apply_block(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, int64_t flags);
   void merge(Tensor& tensor);
   bool find_offender(const gatun_step_arguments& arguments);
