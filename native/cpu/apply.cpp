@@ -7,8 +7,8 @@ namespace gatun {
 
 namespace {
 
-// Where more than the rule touches the weights, the stages follow each other block by block, in L1: 1,024 doubles of weight,
-// gradient and three states are 40 KB, as floats 20.
+// Where more than the rule touches the weights, the stages follow each other block by block, in L1: 1,024 doubles of
+// weight, gradient and three states are 40 KB, as floats 20.
 constexpr int64_t kBlock = 1024;
 
 }  // namespace
@@ -45,7 +45,8 @@ void CpuPlan::apply_span(const Span& span, int64_t flags) {
   const Tensor& t = tensors_[size_t(span.tensor)];
   const Group& group = groups_[size_t(t.group)];
   bool staged = (flags & GATUN_ZERO_GRADIENTS) != 0, averages = false;
-  for (int a = 0; a < group.description.average_count; ++a) averages |= averages_now(group, t, group.description.averages[a]);
+  for (int a = 0; a < group.description.average_count; ++a)
+    averages |= averages_now(group, t, group.description.averages[a]);
   if (t.gradient == nullptr && !averages) return;
   staged |= averages;
   const int64_t begin = t.geometry.chunk(span.begin).begin;
@@ -88,8 +89,10 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
     const gatun_average& average = d.averages[a];
     if (!averages_now(group, t, average)) continue;
     void* other = at(t.state[group.slots + a]);
-    if (average.kind == GATUN_EMA) group.kernels->ema(weight, other, 1 - average.value, size);
-    else if (group_step % average.k == 0) group.kernels->lookahead(weight, other, average.value, size);
+    if (average.kind == GATUN_EMA)
+      group.kernels->ema(weight, other, 1 - average.value, size);
+    else if (group_step % average.k == 0)
+      group.kernels->lookahead(weight, other, average.value, size);
   }
 }
 

@@ -64,11 +64,11 @@ void ema_block(const void* weight, void* average, double fresh, size_t n) {
   for (size_t i = 0; i < n; ++i) ema(w[i], e[i], f);
 }
 
-// The loop over a rule; read(i) is its gradient. Indices are size_t: with 32 bits base + i may wrap, and g++ then loads every
-// lane by itself.
+// The loop over a rule; read(i) is its gradient. Indices are size_t: with 32 bits base + i may wrap, and g++ then loads
+// every lane by itself.
 template <class R, int variant, class T, class Read>
-GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __restrict w, T* __restrict s0, T* __restrict s1,
-                          T* __restrict s2, size_t n, Read read) {
+GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __restrict w, T* __restrict s0,
+                          T* __restrict s1, T* __restrict s2, size_t n, Read read) {
   constexpr int kSlots = R::slots(variant);
   static_assert(kSlots <= 3);
   GATUN_INDEPENDENT
@@ -92,8 +92,9 @@ struct UpdateOf {
   static void plain(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n) {
     const Coefficients c = *static_cast<const Coefficients*>(coefficients);
     const T* __restrict g = static_cast<const T*>(gradient);
-    update_loop<R, variant>(c, static_cast<T*>(weight), slot(state, 0), slot(state, 1), slot(state, 2), n,
-                            [=](size_t i) __attribute__((always_inline)) { return g[i]; });
+    update_loop<R, variant>(
+        c, static_cast<T*>(weight), slot(state, 0), slot(state, 1), slot(state, 2),
+        n, [=](size_t i) __attribute__((always_inline)) { return g[i]; });
   }
 
   static void affine(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
@@ -103,8 +104,8 @@ struct UpdateOf {
     T *w = static_cast<T*>(weight), *s0 = slot(state, 0), *s1 = slot(state, 1), *s2 = slot(state, 2);
     const T scale = T(affine.scale);
     if (affine.hi == nullptr) {
-      update_loop<R, variant>(c, w, s0, s1, s2, n,
-                              [=](size_t i) __attribute__((always_inline)) { return scaled(g[i], scale); });
+      update_loop<R, variant>(
+          c, w, s0, s1, s2, n, [=](size_t i) __attribute__((always_inline)) { return scaled(g[i], scale); });
       return;
     }
     const T *hi = static_cast<const T*>(affine.hi), *lo = static_cast<const T*>(affine.lo);
@@ -112,8 +113,9 @@ struct UpdateOf {
       const size_t take = (end < n ? end : n) - i;
       const T a = *hi, b = *lo;
       const T* __restrict row = g + i;
-      update_loop<R, variant>(c, w + i, s0 ? s0 + i : s0, s1 ? s1 + i : s1, s2 ? s2 + i : s2, take,
-                              [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); });
+      update_loop<R, variant>(
+          c, w + i, s0 ? s0 + i : s0, s1 ? s1 + i : s1, s2 ? s2 + i : s2,
+          take, [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); });
       i += take, end += size_t(affine.row_length);
     }
   }
@@ -176,8 +178,8 @@ void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, 
 }
 
 template <class T>
-constexpr Kernels kTable = {&squares<T>,         &rows<T>,      &row_part<T>,    &split<T>,
-                            &lookahead_block<T>, &ema_block<T>, &find_update<T>, &finalize<T>, &traffic};
+constexpr Kernels kTable = {&squares<T>,   &rows<T>,        &row_part<T>, &split<T>, &lookahead_block<T>,
+                            &ema_block<T>, &find_update<T>, &finalize<T>, &traffic};
 
 }  // namespace
 

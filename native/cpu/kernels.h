@@ -18,8 +18,8 @@ struct Affine {
   int64_t first;        // the first element's place in its row
   int64_t row_length;
 };
-using AffineUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
-                              const Affine& affine);
+using AffineUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state,
+                              size_t n, const Affine& affine);
 
 struct Updates {
   Update plain;
