@@ -6,30 +6,35 @@
 
 namespace gatun {
 
-// Chunks become a tensor's sums, in index order. Rows that were cut get their means only here.
+// Chunks become a tensor's sums. Rows that were cut get their means only here.
 void CpuPlan::merge(Tensor& t) {
-  GradientState& sums = t.state_of_gradient;
   const Partial* partial = partials_.data() + t.first_partial;
   const Geometry& geometry = t.geometry;
-  sums.squares = sums.m2 = 0;
-  if (!t.centered || !geometry.cuts_rows()) {
-    for (int64_t c = 0; c < geometry.chunks; ++c) {
-      sums.squares = sums.squares + partial[c].squares;
-      sums.m2 = sums.m2 + partial[c].m2;
-    }
-    if (!t.centered) sums.m2 = sums.squares;
+  LaneSum squares, m2;
+  if (!t.centered) {
+    for (int64_t c = 0; c < geometry.chunks; ++c) squares.add(c, partial[c].squares);
+    t.state_of_gradient.squares = t.state_of_gradient.m2 = squares.total();
     return;
   }
-  const Group& group = groups_[size_t(t.group)];
-  const int64_t bytes = element_bytes(group.description.dtype);
-  for (int64_t c = 0, row = 0; c < geometry.chunks; ++row) {
-    Moments moments{double(geometry.chunk(c).length), partial[c].mean, partial[c].m2};
-    for (const int64_t end = ++c + geometry.chunks_per_row - 1; c < end; ++c)
-      moments.merge({double(geometry.chunk(c).length), partial[c].mean, partial[c].m2});
-    group.kernels->split_mean(moments.mean, t.hi + row * bytes, t.lo + row * bytes);
-    sums.squares = sums.squares + moments.squares();
-    sums.m2 = sums.m2 + moments.m2;
+  if (!geometry.cuts_rows()) {
+    for (int64_t c = 0; c < geometry.chunks; ++c) {
+      squares.add(c, partial[c].squares);
+      m2.add(c, partial[c].m2);
+    }
+  } else {
+    const Group& group = groups_[size_t(t.group)];
+    const int64_t bytes = element_bytes(group.description.dtype);
+    for (int64_t c = 0, row = 0; c < geometry.chunks; ++row) {
+      Moments moments{double(geometry.chunk(c).length), partial[c].mean, partial[c].m2};
+      for (const int64_t end = ++c + geometry.chunks_per_row - 1; c < end; ++c)
+        moments.merge({double(geometry.chunk(c).length), partial[c].mean, partial[c].m2});
+      group.kernels->split_mean(moments.mean, t.hi + row * bytes, t.lo + row * bytes);
+      squares.add(row, moments.squares());
+      m2.add(row, moments.m2);
+    }
   }
+  t.state_of_gradient.squares = squares.total();
+  t.state_of_gradient.m2 = m2.total();
 }
 
 // Refuses the step if a sum is not finite; every NaN and infinity in a gradient ends up in one of them.
@@ -53,32 +58,31 @@ bool CpuPlan::find_offender(const gatun_step_arguments& arguments) {
 void CpuPlan::transform() {
   for (Group& g : groups_) g.transformed = 0;
   auto for_tensors = [&](const Group& g, auto body) {
-    for (int64_t i = 0; i < g.description.count; ++i) {
-      Tensor& t = tensors_[size_t(g.first_tensor + i)];
-      if (t.gradient != nullptr) body(t);
-    }
+    for (int64_t i = g.first_tensor, end = i + g.description.count; i < end; ++i)
+      if (tensors_[size_t(i)].gradient != nullptr) body(tensors_[size_t(i)], i);
   };
   for (bool clipped = true; clipped;) {
     clipped = false;
-    double squares = 0;
+    LaneSum squares;
     for (Group& g : groups_) {
       const gatun_group& d = g.description;
       for (; g.transformed < d.transform_count && d.transforms[g.transformed].kind == GATUN_STANDARDIZE;
            ++g.transformed) {
         const gatun_transform& s = d.transforms[g.transformed];
-        for_tensors(g,
-                    [&](Tensor& t) { t.state_of_gradient.standardize(s.center && t.centered, s.normalize, s.value); });
+        for_tensors(g, [&](Tensor& t, int64_t) {
+          t.state_of_gradient.standardize(s.center && t.centered, s.normalize, s.value);
+        });
       }
       if (g.transformed == d.transform_count) continue;
       clipped = true;
-      for_tensors(g, [&](Tensor& t) { squares = squares + t.state_of_gradient.norm_squared(); });
+      for_tensors(g, [&](Tensor& t, int64_t i) { squares.add(i, t.state_of_gradient.norm_squared()); });
     }
-    const double norm = sqrt_(squares);
+    const double norm = sqrt_(squares.total());
     for (Group& g : groups_) {
       const gatun_group& d = g.description;
       if (g.transformed == d.transform_count) continue;
       const double factor = clip_factor(norm, d.transforms[g.transformed++].value);
-      for_tensors(g, [&](Tensor& t) { t.state_of_gradient.scale = t.state_of_gradient.scale * factor; });
+      for_tensors(g, [&](Tensor& t, int64_t) { t.state_of_gradient.scale = t.state_of_gradient.scale * factor; });
     }
   }
 }
@@ -107,19 +111,20 @@ void CpuPlan::finalize(const gatun_step_arguments& arguments) {
   report_ = {NAN, 0, -1, -1};
 
   bool all_summed = summed_;
-  double squares = 0;
-  for (Tensor& t : tensors_) {
+  LaneSum squares;
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    Tensor& t = tensors_[i];
     if (t.gradient == nullptr) continue;
     if (summed_ && ((arguments.flags & GATUN_CHECK_FINITE) || groups_[size_t(t.group)].sums)) {
       merge(t);
-      squares = squares + t.state_of_gradient.squares;
+      squares.add(int64_t(i), t.state_of_gradient.squares);
     } else {
       all_summed = false;
     }
     t.state_of_gradient.scale = arguments.gradient_scale;
     t.state_of_gradient.centered = false;
   }
-  if (all_summed) report_.gradient_norm = sqrt_(squares) * std::fabs(arguments.gradient_scale);
+  if (all_summed) report_.gradient_norm = sqrt_(squares.total()) * std::fabs(arguments.gradient_scale);
   if (find_offender(arguments)) return;
 
   if (summed_) transform();

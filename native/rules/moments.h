@@ -38,6 +38,21 @@ struct Moments {
   GATUN_HD double squares() const { return m2 + n * mean * mean; }
 };
 
+// Adds numbered values in the order that a chunk's elements are added in: value i to lane i mod 32, then the tree. So a
+// warp can add the partials of a tensor, or the norms of ten thousand tensors, in a few microseconds.
+struct LaneSum {
+  double lanes[kLanes] = {};
+
+  GATUN_HD void add(int64_t i, double x) { lanes[i % kLanes] = lanes[i % kLanes] + x; }
+  GATUN_HD double total() const {
+    double x[kLanes];
+    for (int64_t l = 0; l < kLanes; ++l) x[l] = lanes[l];
+    for (int64_t half = kLanes / 2; half > 0; half /= 2)
+      for (int64_t l = 0; l < half; ++l) x[l] = x[l] + x[l + half];
+    return x[0];
+  }
+};
+
 // A row's mean as an unevaluated pair: (g - hi) - lo is exact to the last bit where g - float(mean) loses 18 % at 1e7.
 template <class T>
 GATUN_HD void split_mean(double mean, T& hi, T& lo) {
