@@ -57,9 +57,12 @@ exec 9>"$output/.lock" # two builds at once (Maven and the gatun script) take tu
 flock 9
 
 # Configures again only when an option or a tool changed; CMake itself watches its files.
-wanted="$with_cuda|$sanitize|$test|$arch|${CXX:-g++}|$nvcc|$root"
-if [ ! -f "$build/CMakeCache.txt" ] || [ "$(cat "$build/configured" 2>/dev/null)" != "$wanted" ]; then
-  rm -rf "$build"
+tools="${CXX:-g++} $nvcc $root"
+wanted="$tools $with_cuda $sanitize $test $arch"
+if [ "$(cat "$build/configured" 2>/dev/null)" != "$wanted" ]; then
+  # CMake takes other options for the same folder, but not other compilers.
+  [[ "$(cat "$build/configured" 2>/dev/null)" == "$tools "* ]] || rm -rf "$build"
+  rm -f "$build/configured"
   generator=()
   ! command -v ninja >/dev/null || generator=(-G Ninja)
   log=$output/configure.log

@@ -49,12 +49,14 @@ const GatunCudaBackend* open_backend(const std::string& path, std::string& reaso
 
 void cuda_open(const char* path) {
   if (path == nullptr) fail(GATUN_INVALID_ARGUMENT, "path is null: pass the absolute path of libgatun_cuda.so");
-  if (path[0] != '/') fail(GATUN_INVALID_ARGUMENT, "path \"%s\" is not absolute: pass the whole path of libgatun_cuda.so", path);
+  if (path[0] != '/')
+    fail(GATUN_INVALID_ARGUMENT, "path \"%s\" is not absolute: pass the whole path of libgatun_cuda.so", path);
   Door& d = door();
   const std::lock_guard<std::mutex> lock(d.mutex);
   if (d.path != path) {
     if (d.backend != nullptr) {
-      fail(GATUN_INVALID_ARGUMENT, "the CUDA backend is already open from %s: %s cannot be opened beside it", d.path.c_str(), path);
+      fail(GATUN_INVALID_ARGUMENT, "the CUDA backend is already open from %s: %s cannot be opened beside it",
+           d.path.c_str(), path);
     }
     d.path = path;
     d.backend = open_backend(d.path, d.reason);

@@ -7,8 +7,8 @@
 
 namespace gatun {
 
-// Opens the backend at an absolute path; throws Error when that fails. The result is remembered: the same path again costs a
-// lock and a comparison, and fails again with the same words. After a failure another path is tried afresh.
+// Opens the backend at an absolute path; throws Error when that fails. The result is remembered: the same path again
+// costs a lock and a comparison, and fails again with the same words. After a failure another path is tried afresh.
 void cuda_open(const char* path);
 
 // The opened backend; throws Error(GATUN_UNAVAILABLE) with the reason where there is none. Never null.

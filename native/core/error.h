@@ -1,5 +1,6 @@
-// How native code says no: an Error carries the status, the native code and the message that gatun_last_error() returns.
-// It never crosses the C ABI; core/abi.cpp turns it into a status. Not for the objects compiled once per instruction set.
+// How native code says no: an Error carries the status, the native code and the message that gatun_last_error()
+// returns. It never crosses the C ABI; core/abi.cpp turns it into a status. Not for the objects compiled once per
+// instruction set.
 #pragma once
 
 #include <cstdarg>

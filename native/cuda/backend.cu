@@ -19,8 +19,9 @@ struct GatunCudaContext {
 
 namespace {
 
-// Every call of the CUDA runtime goes through here, as a callable: one place to make the n-th call fail in a test. A failure
-// is returned and taken back from the runtime, whose last error would otherwise surface in the caller's own CUDA code.
+// Every call of the CUDA runtime goes through here, as a callable: one place to make the n-th call fail in a test. A
+// failure is returned and taken back from the runtime, whose last error would otherwise surface in the caller's own
+// CUDA code.
 template <class Call>
 int32_t checked(Call&& call) {
   const cudaError_t error = call();
@@ -69,7 +70,8 @@ int32_t context_create(int32_t ordinal, void* stream, GatunCudaContext** context
   *context = nullptr;
   const OnDevice device(ordinal);
   if (device.error != 0) return device.error;
-  auto* const created = new (std::nothrow) GatunCudaContext{ordinal, static_cast<cudaStream_t>(stream), stream == nullptr};
+  auto* const created =
+      new (std::nothrow) GatunCudaContext{ordinal, static_cast<cudaStream_t>(stream), stream == nullptr};
   if (created == nullptr) return cudaErrorMemoryAllocation;
   if (created->owns_stream) {
     // non-blocking: the legacy default stream of other code in the process must not order our steps
@@ -190,10 +192,12 @@ const char* error_remedy(int32_t error) {
       // the runtime has one word for "too old" and for "not there"; the driver's version tells them apart
       int driver = 0;
       if (checked([&] { return cudaDriverGetVersion(&driver); }) == 0 && driver > 0) {
-        return "The NVIDIA driver here is older than the CUDA version this backend was built with; install a newer driver "
+        return "The NVIDIA driver here is older than the CUDA version this backend was built with; install a newer "
+               "driver "
                "(nvidia-smi shows the version)";
       }
-      return "There is no NVIDIA driver here (libcuda.so.1 was not found); install the driver of the graphics card, or in a "
+      return "There is no NVIDIA driver here (libcuda.so.1 was not found); install the driver of the graphics card, or "
+             "in a "
              "container start it with the GPU passed through (--gpus all)";
     }
     case cudaErrorNoDevice:
@@ -201,7 +205,8 @@ const char* error_remedy(int32_t error) {
     case cudaErrorInvalidDevice:
       return "Device numbers start at 0 and end below the number of GPUs that CUDA_VISIBLE_DEVICES leaves visible";
     case cudaErrorSystemDriverMismatch:
-      return "The loaded kernel driver and libcuda.so.1 are of different versions; restart the machine after a driver update";
+      return "The loaded kernel driver and libcuda.so.1 are of different versions; restart the machine after a driver "
+             "update";
     case cudaErrorDevicesUnavailable:
       return "Another process has the GPU for itself (exclusive compute mode); nvidia-smi shows which";
     case cudaErrorStubLibrary:
@@ -214,8 +219,20 @@ const char* error_remedy(int32_t error) {
 }
 
 const GatunCudaBackend backend = {
-    GATUN_CUDA_BACKEND_ABI, device_count, versions, context_create, context_destroy, context_info, synchronize,
-    allocate,               release,      copy,     error_name,     error_string,    error_status, error_remedy,
+    GATUN_CUDA_BACKEND_ABI,
+    device_count,
+    versions,
+    context_create,
+    context_destroy,
+    context_info,
+    synchronize,
+    allocate,
+    release,
+    copy,
+    error_name,
+    error_string,
+    error_status,
+    error_remedy,
 };
 
 }  // namespace

@@ -73,10 +73,10 @@ final class LibraryCache {
     }
 
     private Path directory(String hash) throws IOException {
-        if (folder == null) {
-            return Files.createTempDirectory("gatun", PosixFilePermissions.asFileAttribute(PRIVATE));
-        }
         try {
+            if (folder == null) {
+                return Files.createTempDirectory("gatun", PosixFilePermissions.asFileAttribute(PRIVATE));
+            }
             Path directory = folder.resolve(hash);
             if (!Files.isDirectory(directory)) {
                 Files.createDirectories(directory, PosixFilePermissions.asFileAttribute(PRIVATE));
@@ -98,8 +98,8 @@ final class LibraryCache {
         }
         Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(directory);
         if (permissions.stream().anyMatch(WRITABLE_BY_OTHERS::contains)) {
-            throw new IOException(directory + " can be written by other users (" + PosixFilePermissions.toString(permissions)
-                    + "): chmod go-w it");
+            throw new IOException(directory + " can be written by other users ("
+                    + PosixFilePermissions.toString(permissions) + "): chmod go-w it");
         }
     }
 

@@ -83,7 +83,7 @@ public final class NativeLibrary {
         return cuda;
     }
 
-    /** Why there is no file at {@link #cudaPath}; empty when there is one. */
+    /** Why there is no library at {@link #cudaPath}, or not a whole one; empty when there is. */
     public static synchronized Optional<String> whyNoCuda() {
         cudaPath();
         return Optional.ofNullable(noCuda);
@@ -149,6 +149,8 @@ public final class NativeLibrary {
                     ? "there is no " + cuda + ": build it with ./build-native.sh --cuda=on (needs nvcc)"
                     : "there is no " + CUDA_RESOURCE + " on the class path: add the jar dev.gatun:gatun-natives with"
                             + " classifier linux-x86_64-cuda13";
+        } else {
+            noCuda = ElfFile.fault(cuda);
         }
     }
 
@@ -156,6 +158,10 @@ public final class NativeLibrary {
     private static String tryLoad(Path path) {
         if (!Files.isRegularFile(path)) {
             return path + (Files.exists(path) ? " is not a file" : " does not exist");
+        }
+        String fault = ElfFile.fault(path);
+        if (fault != null) {
+            return fault;
         }
         try {
             System.load(path.toString());
@@ -168,8 +174,8 @@ public final class NativeLibrary {
         }
         int version = GatunC.gatun_abi_version();
         if (version != GatunC.GATUN_ABI_VERSION()) {
-            return path + " has ABI version " + version + ", these bindings were made for "
-                    + GatunC.GATUN_ABI_VERSION() + ": use a library and jars that were built together";
+            return path + " has ABI version " + version + ", these bindings were made for " + GatunC.GATUN_ABI_VERSION()
+                    + ": use a library and jars that were built together";
         }
         return null;
     }
