@@ -1,0 +1,2 @@
+package dev.gatun;
+public final class Device { public enum Kind { CPU, CUDA } }

@@ -1,0 +1,115 @@
+package dev.gatun;
+
+import dev.gatun.bindings.GatunC;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/**
+ * What a rule comes to, in the terms of the C ABI: an update, and what stands around it.
+ *
+ * @param update the arithmetic in the middle
+ * @param transforms changes of the gradient, from the outermost inwards
+ * @param averages averages of the weights, from the innermost outwards
+ * @param decaysMatricesOnly whether tensors with fewer than two dimensions are never decayed
+ */
+record Recipe(Update update, List<Transform> transforms, List<Average> averages, boolean decaysMatricesOnly) {
+    /**
+     * An update rule of the registry in gatun.h.
+     *
+     * @param number its GATUN_RULE_ number
+     * @param hyperparameters the record that has them
+     * @param slots the names of its state tensors
+     * @param arguments writes its argument struct
+     */
+    record Update(int number, Rule hyperparameters, List<String> slots, Function<Arena, MemorySegment> arguments) {}
+
+    /** A gatun_transform. {@code value} is the norm of a clip, the eps of a standardization. */
+    record Transform(int kind, double value, boolean center, boolean normalize) {
+        static Transform clip(double norm) {
+            return new Transform(GatunC.GATUN_CLIP(), norm, false, false);
+        }
+
+        static Transform standardize(boolean center, boolean normalize, double eps) {
+            return new Transform(GatunC.GATUN_STANDARDIZE(), eps, center, normalize);
+        }
+    }
+
+    /** A gatun_average. {@code value} is alpha or tau; {@code k} is 1 for an exponential average. */
+    record Average(String slot, int kind, double value, long k, boolean skipIdle) {
+        static Average lookahead(double alpha, long k, boolean skipIdle) {
+            return new Average("slow", GatunC.GATUN_LOOKAHEAD(), alpha, k, skipIdle);
+        }
+
+        static Average ema(double tau) {
+            return new Average("ema", GatunC.GATUN_EMA(), tau, 1, false);
+        }
+    }
+
+    static Recipe of(Update update) {
+        return new Recipe(update, List.of(), List.of(), false);
+    }
+
+    /** With a transformation in front of all others. */
+    Recipe behind(Transform transform) {
+        List<Transform> all =
+                Stream.concat(Stream.of(transform), transforms.stream()).toList();
+        requireAtMost(all.size(), GatunC.GATUN_MAX_TRANSFORMS(), "gradient transformations");
+        return new Recipe(update, all, averages, decaysMatricesOnly);
+    }
+
+    /** With an average after all others. */
+    Recipe averaged(Average average) {
+        List<Average> all = Stream.concat(averages.stream(), Stream.of(average)).toList();
+        requireAtMost(all.size(), GatunC.GATUN_MAX_AVERAGES(), "weight averages");
+        return new Recipe(update, transforms, all, decaysMatricesOnly);
+    }
+
+    Recipe decayingMatricesOnly() {
+        return new Recipe(update, transforms, averages, true);
+    }
+
+    /** The names of all state tensors; a name that comes again is numbered from 2. */
+    List<String> slots() {
+        List<String> names = new ArrayList<>(update.slots());
+        for (Average average : averages) {
+            names.add(numbered(average.slot(), names));
+        }
+        return List.copyOf(names);
+    }
+
+    /** Whether a tensor's rows are centered: one whose rows have a single element then has no gradient left. */
+    boolean centers() {
+        return transforms.stream().anyMatch(Transform::center);
+    }
+
+    /** Elements read and written per parameter and step. */
+    double words(boolean checkFinite) {
+        double words = 3 + 2 * update.slots().size(); // weight, gradient, weight; every slot there and back
+        if (checkFinite || !transforms.isEmpty()) {
+            words += 1; // the sums need the gradient once more
+        }
+        for (Average average : averages) {
+            words += 2.0 / average.k(); // its slot there and back; the weight is at hand
+        }
+        return words;
+    }
+
+    private static String numbered(String name, List<String> taken) {
+        String numbered = name;
+        for (int n = 2; taken.contains(numbered); n++) {
+            numbered = name + n;
+        }
+        return numbered;
+    }
+
+    private static void requireAtMost(int count, int most, String what) {
+        if (count > most) {
+            throw new IllegalArgumentException(
+                    "a rule can have at most " + most + " " + what + ", and this has " + count);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package dev.gatun;
+
+import java.util.List;
+
+/**
+ * Which arithmetic updates the weights, with its hyperparameters: an immutable value, checked when it is made. A rule is
+ * an update ({@link Sgd}, {@link Adam}, {@link Sing}) or stands around another: {@link Standardize} and {@link Clip}
+ * change the gradient on its way in, {@link Lookahead} and {@link Ema} average the weights that come out. The outermost
+ * sees the raw gradient first and the finished weights last.
+ *
+ * <p>{@link #toString} prints a rule as {@link #parse} reads it: {@code lookahead(sing(adam(lr=0.005)), k=5)}.
+ *
+ * <p>A new rule is a record with a {@code RuleForm}, named here and in {@code RuleForm}'s registry.
+ */
+public sealed interface Rule permits Sgd, Adam, Sing, Standardize, Clip, Lookahead, Ema {
+    /**
+     * Reads a specification string such as {@code adamw(lr=1e-3, weight_decay=0.1)} or {@code clip(sing(), norm=0.5)}.
+     * Keys left out take their default; white space is free.
+     *
+     * @throws SpecificationException for an unknown name or key, a bad value or a missing parenthesis; it shows where
+     */
+    static Rule parse(String specification) {
+        return new RuleParser(specification).parse();
+    }
+
+    /** The learning rate, before any schedule. */
+    double lr();
+
+    /** The same rule with another learning rate, 0 or more and finite. */
+    Rule withLr(double lr);
+
+    /**
+     * The names of the state tensors that a parameter has, in the order of the C ABI: the update's (momentum {@code b},
+     * or moments {@code m}, {@code v} and {@code vmax}), then one for each average from the innermost outwards
+     * ({@code slow}, {@code ema}; a second one of a kind has a 2 behind its name).
+     */
+    default List<String> slots() {
+        return RuleForm.recipe(this).slots();
+    }
+
+    /**
+     * The memory traffic of a step in bytes per parameter, reads and writes together: what a step costs where memory is
+     * the limit. The average over the steps for {@link Lookahead}, which synchronizes at every k-th.
+     *
+     * @param checkFinite whether gradients are checked before anything is written, which reads them once more unless
+     *     the rule does so anyway
+     */
+    default double bytesPerParameter(DType dtype, boolean checkFinite) {
+        return RuleForm.recipe(this).words(checkFinite) * dtype.bytes();
+    }
+}

@@ -1,0 +1,105 @@
+package dev.gatun;
+
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** A place in a specification string: takes words and signs, skips white space, and says where something is wrong. */
+final class Scanner {
+    private static final Pattern WORD = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
+    private static final Pattern VALUE = Pattern.compile("[A-Za-z0-9_.+-]+");
+    private static final Pattern INNER = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*\\s*\\(");
+    private static final Pattern NUMBER = Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?");
+
+    private final String text;
+    private int position;
+
+    Scanner(String text) {
+        this.text = text;
+        skipSpace();
+    }
+
+    int position() {
+        return position;
+    }
+
+    boolean atEnd() {
+        return position == text.length();
+    }
+
+    /** Takes the sign if it comes next. */
+    boolean take(char sign) {
+        if (atEnd() || text.charAt(position) != sign) {
+            return false;
+        }
+        position++;
+        skipSpace();
+        return true;
+    }
+
+    void require(char sign, String otherwise) {
+        if (!take(sign)) {
+            throw error(otherwise, position);
+        }
+    }
+
+    void requireEnd() {
+        if (!atEnd()) {
+            throw error("nothing is expected after the closing ')'", position);
+        }
+    }
+
+    String word(String expected) {
+        return match(WORD, expected + " is expected");
+    }
+
+    String value(String key) {
+        return match(VALUE, "'" + key + "' has no value: write " + key + "=...");
+    }
+
+    /** Whether a name and its parenthesis come next. */
+    boolean atInnerRule() {
+        return INNER.matcher(text).region(position, text.length()).lookingAt();
+    }
+
+    double number(String name, String value, int at) {
+        if (!NUMBER.matcher(value).matches()) {
+            throw error(name + " must be a number, and is '" + value + "'", at);
+        }
+        return Double.parseDouble(value);
+    }
+
+    long whole(String name, String value, int at, long most) {
+        if (!value.matches("[+-]?[0-9]+")) {
+            throw error(name + " must be a whole number, and is '" + value + "'", at);
+        }
+        try {
+            long number = Long.parseLong(value);
+            if (number >= -most && number <= most) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // More digits than a long has: too large as well.
+        }
+        throw error(name + " must be at most " + most + ", and is " + value, at);
+    }
+
+    SpecificationException error(String reason, int at) {
+        return new SpecificationException(reason, text, at);
+    }
+
+    private String match(Pattern pattern, String otherwise) {
+        Matcher matcher = pattern.matcher(text).region(position, text.length());
+        if (!matcher.lookingAt()) {
+            throw error(otherwise, position);
+        }
+        position = matcher.end();
+        skipSpace();
+        return matcher.group();
+    }
+
+    private void skipSpace() {
+        while (position < text.length() && Character.isWhitespace(text.charAt(position))) {
+            position++;
+        }
+    }
+}
