@@ -120,9 +120,7 @@ gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* arguments)
   return guarded([&] {
     const gatun_step_arguments& a = checked(arguments);
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
-    plan->reduce(a);
-    plan->finalize(a);
-    plan->apply(a);
+    plan->step(a);
   });
 }
 gatun_status gatun_reduce(gatun_plan* plan, const gatun_step_arguments* arguments) {

@@ -53,6 +53,14 @@ bool CpuPlan::find_offender(const gatun_step_arguments& arguments) {
   return false;
 }
 
+// A tensor's transformations up to the next clip, which needs all tensors' norms.
+void CpuPlan::standardize(const gatun_group& d, int32_t from, Tensor& t) {
+  for (; from < d.transform_count && d.transforms[from].kind == GATUN_STANDARDIZE; ++from) {
+    const gatun_transform& s = d.transforms[from];
+    t.state_of_gradient.standardize(s.center && t.centered, s.normalize, s.value);
+  }
+}
+
 // All groups' transformations. A clip's norm is over every tensor of every group that clips; where clips are nested,
 // the n-th clip of one group, counted from the outermost, goes with the n-th of the others.
 void CpuPlan::transform() {
@@ -66,13 +74,10 @@ void CpuPlan::transform() {
     LaneSum squares;
     for (Group& g : groups_) {
       const gatun_group& d = g.description;
-      for (; g.transformed < d.transform_count && d.transforms[g.transformed].kind == GATUN_STANDARDIZE;
-           ++g.transformed) {
-        const gatun_transform& s = d.transforms[g.transformed];
-        for_tensors(g, [&](Tensor& t, int64_t) {
-          t.state_of_gradient.standardize(s.center && t.centered, s.normalize, s.value);
-        });
-      }
+      const int32_t from = g.transformed;
+      while (g.transformed < d.transform_count && d.transforms[g.transformed].kind == GATUN_STANDARDIZE)
+        ++g.transformed;
+      for_tensors(g, [&](Tensor& t, int64_t) { standardize(d, from, t); });
       if (g.transformed == d.transform_count) continue;
       clipped = true;
       for_tensors(g, [&](Tensor& t, int64_t i) { squares.add(i, t.state_of_gradient.norm_squared()); });
@@ -101,33 +106,27 @@ const void* CpuPlan::coefficients(Group& group, int64_t t, bool decay, double lr
   return c.bytes;
 }
 
-void CpuPlan::finalize(const gatun_step_arguments& arguments) {
+void CpuPlan::check(const gatun_step_arguments& arguments) const {
   for (size_t g = 0; g < groups_.size(); ++g)
     if (!std::isfinite(arguments.lr[g]))
       fail(GATUN_INVALID_ARGUMENT, "lr[%zu]: %g is not a learning rate", g, arguments.lr[g]);
   if (!std::isfinite(arguments.gradient_scale))
     fail(GATUN_INVALID_ARGUMENT, "gradient_scale: %g is not finite", arguments.gradient_scale);
-  const IeeeArithmetic ieee;
-  report_ = {NAN, 0, -1, -1};
+}
 
-  bool all_summed = summed_;
+void CpuPlan::report_norm(const gatun_step_arguments& arguments) {
   LaneSum squares;
   for (size_t i = 0; i < tensors_.size(); ++i) {
-    Tensor& t = tensors_[i];
+    const Tensor& t = tensors_[i];
     if (t.gradient == nullptr) continue;
-    if (summed_ && ((arguments.flags & GATUN_CHECK_FINITE) || groups_[size_t(t.group)].sums)) {
-      merge(t);
-      squares.add(int64_t(i), t.state_of_gradient.squares);
-    } else {
-      all_summed = false;
-    }
-    t.state_of_gradient.scale = arguments.gradient_scale;
-    t.state_of_gradient.centered = false;
+    if (!(arguments.flags & GATUN_CHECK_FINITE) && !groups_[size_t(t.group)].sums) return;
+    squares.add(int64_t(i), t.state_of_gradient.squares);
   }
-  if (all_summed) report_.gradient_norm = sqrt_(squares.total()) * std::fabs(arguments.gradient_scale);
-  if (find_offender(arguments)) return;
+  report_.gradient_norm = sqrt_(squares.total()) * std::fabs(arguments.gradient_scale);
+}
 
-  if (summed_) transform();
+// The step takes place: counters go on, and every tensor gets its coefficients.
+void CpuPlan::advance(const gatun_step_arguments& arguments) {
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = groups_[g];
     group.cached.clear();
@@ -140,6 +139,22 @@ void CpuPlan::finalize(const gatun_step_arguments& arguments) {
     }
     ++group.description.counters[group.description.count];
   }
+}
+
+void CpuPlan::finalize(const gatun_step_arguments& arguments) {
+  check(arguments);
+  const IeeeArithmetic ieee;
+  report_ = {NAN, 0, -1, -1};
+  for (Tensor& t : tensors_) {
+    if (t.gradient == nullptr) continue;
+    t.state_of_gradient.scale = arguments.gradient_scale;
+    t.state_of_gradient.centered = false;
+    if (summed_ && ((arguments.flags & GATUN_CHECK_FINITE) || groups_[size_t(t.group)].sums)) merge(t);
+  }
+  if (summed_) report_norm(arguments);
+  if (find_offender(arguments)) return;
+  if (summed_) transform();
+  advance(arguments);
 }
 
 }  // namespace gatun

@@ -33,9 +33,10 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     group.update = group.kernels->update(d.rule, rule_variant(groups[g]));
     group.slots = rule_slots(groups[g]);
     group.first_tensor = int64_t(tensors_.size());
-    group.centers = group.sums = group.moves_idle = false;
+    group.centers = group.sums = group.clips = group.moves_idle = false;
     for (int k = 0; k < d.transform_count; ++k) {
       group.centers |= d.transforms[k].kind == GATUN_STANDARDIZE && d.transforms[k].center != 0;
+      group.clips |= d.transforms[k].kind == GATUN_CLIP;
       group.sums = true;
     }
     for (int k = 0; k < d.average_count; ++k) group.moves_idle |= d.averages[k].skip_idle == 0;
@@ -68,6 +69,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     t.hi = means, t.lo = means + bytes;
     means += 2 * bytes;
   }
+  handovers_ = std::make_unique<Handover[]>(tensors_.size());
   spans_.resize(size_t(context.pool->threads()));
   for (auto& list : spans_) list.reserve(tensors_.size() + 1);
 }

@@ -1,5 +1,6 @@
 // plan.h - a plan on the CPU: tables, and who does which part of a step.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -17,6 +18,7 @@ class CpuPlan final : public gatun_plan {
   void reduce(const gatun_step_arguments& arguments) override;
   void finalize(const gatun_step_arguments& arguments) override;
   void apply(const gatun_step_arguments& arguments) override;
+  void step(const gatun_step_arguments& arguments) override;
   gatun_step_report report() override { return report_; }
 
  private:
@@ -28,7 +30,8 @@ class CpuPlan final : public gatun_plan {
     int32_t slots;  // of the rule; the averages' come behind
     int64_t first_tensor;
     bool centers, sums;  // needs row means; needs sums
-    bool moves_idle;     // averages also move tensors without a gradient
+    bool clips;
+    bool moves_idle;  // averages also move tensors without a gradient
     // Coefficients by (steps taken, decay): nearly always the same few for all tensors of a group.
     struct Cached {
       int64_t t;
@@ -55,6 +58,12 @@ class CpuPlan final : public gatun_plan {
     bool first;  // the tensor's first step
   };
 
+  // Of a tensor whose sums come from several threads, within step().
+  struct Handover {
+    std::atomic<int> parts_left;
+    std::atomic<bool> ready;
+  };
+
   // Consecutive chunks of one tensor, done by one thread.
   struct Span {
     int32_t tensor;
@@ -62,6 +71,9 @@ class CpuPlan final : public gatun_plan {
   };
 
   bool takes_part(const Tensor& t) const { return t.gradient != nullptr || groups_[size_t(t.group)].moves_idle; }
+  bool whole(const Span& span) const {
+    return span.begin == 0 && span.end == tensors_[size_t(span.tensor)].geometry.chunks;
+  }
   void share_out();
   bool sums_wanted(const gatun_step_arguments& arguments) const;
   void reduce_span(const Span& span);
@@ -69,7 +81,12 @@ class CpuPlan final : public gatun_plan {
   bool averages_now(const Group& group, const Tensor& tensor, const gatun_average& average) const;
   void apply_block(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, int64_t flags);
   void merge(Tensor& tensor);
+  void check(const gatun_step_arguments& arguments) const;
+  void report_norm(const gatun_step_arguments& arguments);
+  void advance(const gatun_step_arguments& arguments);
+  bool may_interleave(const gatun_step_arguments& arguments) const;
   bool find_offender(const gatun_step_arguments& arguments);
+  static void standardize(const gatun_group& group, int32_t from, Tensor& tensor);
   void transform();
   const void* coefficients(Group& group, int64_t t, bool decay, double lr);
 
@@ -77,7 +94,8 @@ class CpuPlan final : public gatun_plan {
   std::vector<Tensor> tensors_;
   std::vector<Partial> partials_;
   std::vector<unsigned char> row_means_;
-  std::vector<std::vector<Span>> spans_;  // one list per thread
+  std::vector<std::vector<Span>> spans_;   // one list per thread
+  std::unique_ptr<Handover[]> handovers_;  // one for each tensor
   int threads_used_ = 1;
   bool stale_ = true;    // spans_ must be worked out again: a gradient has come or gone
   bool summed_ = false;  // partials_ hold this step's sums
