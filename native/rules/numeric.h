@@ -56,76 +56,54 @@ GATUN_HD double power(double b, int64_t n) {
   return r;
 }
 
-// exp(-y) for 0 <= y <= 20, below 1.5 ulp: 2^k * e^r with |r| <= ln(2)/2. Adding 1.5 * 2^23 rounds to an integer and
-// leaves it in the low bits. Taylor to r^7 (r^13) is within 0.1 ulp there.
+// c[0] + c[1] x + ... by pairs (Estrin): log2(N) dependent operations instead of N (with SING in the cache 10 % faster than
+// Horner on Zen 4).
+template <class T>
+GATUN_HD T polynomial(const T (&c)[1], T) {
+  return c[0];
+}
+template <class T, int N>
+GATUN_HD T polynomial(const T (&c)[N], T x) {
+  T pairs[(N + 1) / 2];
+#pragma GCC unroll 16
+  for (int i = 0; i < N / 2; ++i) pairs[i] = fma_(c[2 * i + 1], x, c[2 * i]);
+  if (N % 2 != 0) pairs[N / 2] = c[N - 1];
+  return polynomial(pairs, x * x);
+}
+
+// exp(-y) for 0 <= y <= 20: 2^k * e^r with |r| <= ln(2)/2. Adding 1.5 * 2^23 rounds to an integer and leaves it in the
+// low bits. The polynomial is minimax (relative error 1.9e-9), in double Taylor's (4e-18).
 GATUN_HD float exp_negative(float y) {
   const float shift = 12582912.f;
   const float z = fma_(y, -1.44269504f, shift), k = z - shift;
   float r = fma_(k, -0.693359375f, -y);  // ln 2 = 0.693359375 - 2.12194440e-4; the first product is exact
   r = fma_(k, 2.12194440e-4f, r);
-  float p = 1.f / 5040;
-  p = fma_(p, r, 1.f / 720);
-  p = fma_(p, r, 1.f / 120);
-  p = fma_(p, r, 1.f / 24);
-  p = fma_(p, r, 1.f / 6);
-  p = fma_(p, r, 0.5f);
-  p = fma_(p, r, 1.f);
-  p = fma_(p, r, 1.f);
-  return p * bits_<float>((bits_<uint32_t>(z) << 23) + 0x3f800000u);
+  const float c[] = {1.f, 1.f, 0.499999911f, 0.166664198f, 0.0416682251f, 0.00837481767f, 0.00138368446f};
+  return polynomial(c, r) * bits_<float>((bits_<uint32_t>(z) << 23) + 0x3f800000u);
 }
 GATUN_HD double exp_negative(double y) {
   const double shift = 6755399441055744.0;
   const double z = fma_(y, -1.4426950408889634, shift), k = z - shift;
   double r = fma_(k, -6.93147180369123816490e-01, -y);
   r = fma_(k, -1.90821492927058770002e-10, r);
-  double p = 1.0 / 6227020800;
-  p = fma_(p, r, 1.0 / 479001600);
-  p = fma_(p, r, 1.0 / 39916800);
-  p = fma_(p, r, 1.0 / 3628800);
-  p = fma_(p, r, 1.0 / 362880);
-  p = fma_(p, r, 1.0 / 40320);
-  p = fma_(p, r, 1.0 / 5040);
-  p = fma_(p, r, 1.0 / 720);
-  p = fma_(p, r, 1.0 / 120);
-  p = fma_(p, r, 1.0 / 24);
-  p = fma_(p, r, 1.0 / 6);
-  p = fma_(p, r, 0.5);
-  p = fma_(p, r, 1.0);
-  p = fma_(p, r, 1.0);
-  return p * bits_<double>((bits_<uint64_t>(z) << 52) + 0x3ff0000000000000u);
+  const double c[] = {
+      1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,       1.0 / 720,
+      1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+  return polynomial(c, r) * bits_<double>((bits_<uint64_t>(z) << 52) + 0x3ff0000000000000u);
 }
 
-// log(1 + z) for 0 <= z <= 1 as 2 atanh(s), s = z / (2 + z) <= 1/3: the series in s^2 <= 1/9 needs 8 (17) terms.
+// log(1 + z) for 0 <= z <= 1. float: z times a minimax polynomial (relative error 4.7e-9). double: 2 atanh(s) with
+// s = z / (2 + z) <= 1/3, whose series in s^2 <= 1/9 needs 17 terms where a polynomial in z would need 23.
 GATUN_HD float log1p_unit(float z) {
-  const float s = z / (2.f + z), q = s * s;
-  float p = 1.f / 15;
-  p = fma_(p, q, 1.f / 13);
-  p = fma_(p, q, 1.f / 11);
-  p = fma_(p, q, 1.f / 9);
-  p = fma_(p, q, 1.f / 7);
-  p = fma_(p, q, 1.f / 5);
-  p = fma_(p, q, 1.f / 3);
-  return 2.f * fma_(s * q, p, s);
+  const float c[] = {1.f,           -0.499999017f, 0.333299637f,   -0.249541342f, 0.196759388f,
+                     -0.153055921f, 0.106036551f,  -0.0569595322f, 0.0198514629f, -0.00324402517f};
+  return z * polynomial(c, z);
 }
 GATUN_HD double log1p_unit(double z) {
   const double s = z / (2.0 + z), q = s * s;
-  double p = 1.0 / 33;
-  p = fma_(p, q, 1.0 / 31);
-  p = fma_(p, q, 1.0 / 29);
-  p = fma_(p, q, 1.0 / 27);
-  p = fma_(p, q, 1.0 / 25);
-  p = fma_(p, q, 1.0 / 23);
-  p = fma_(p, q, 1.0 / 21);
-  p = fma_(p, q, 1.0 / 19);
-  p = fma_(p, q, 1.0 / 17);
-  p = fma_(p, q, 1.0 / 15);
-  p = fma_(p, q, 1.0 / 13);
-  p = fma_(p, q, 1.0 / 11);
-  p = fma_(p, q, 1.0 / 9);
-  p = fma_(p, q, 1.0 / 7);
-  p = fma_(p, q, 1.0 / 5);
-  p = fma_(p, q, 1.0 / 3);
-  return 2.0 * fma_(s * q, p, s);
+  const double c[] = {1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17,
+                      1.0 / 19, 1.0 / 21, 1.0 / 23, 1.0 / 25, 1.0 / 27, 1.0 / 29, 1.0 / 31, 1.0 / 33};
+  return 2.0 * fma_(s * q, polynomial(c, q), s);
 }
 
 // softplus(x) = log(1 + exp(beta x)) / beta for x >= 0, and x itself where beta x > 20 (torch's threshold); written as
