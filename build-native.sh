@@ -74,6 +74,8 @@ fi
 log=$output/build.log
 cmake --build "$build" --parallel >"$log" 2>&1 || { cat "$log" >&2; fail "the native build failed; the compiler's output is above"; }
 
+[ $with_cuda = ON ] || rm -f "$build/libgatun_cuda.so" # of an earlier build with it
+
 # Libraries appear in one piece under their name: a JVM may have the old one mapped.
 install_file() {
   [ -f "$1" ] || { rm -f "$2"; return; }
