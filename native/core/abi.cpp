@@ -48,7 +48,45 @@ T& required(T* pointer, const char* name) {
 const gatun_step_arguments& checked(const gatun_step_arguments* arguments) {
   required(arguments, "arguments");
   required(arguments->lr, "arguments.lr");
+  if ((arguments->flags & ~int64_t(GATUN_CHECK_FINITE | GATUN_ZERO_GRADIENTS)) != 0)
+    fail(GATUN_INVALID_ARGUMENT, "flags: %lld has bits that are no gatun_step_flag", (long long)arguments->flags);
   return *arguments;
+}
+
+using Phase = gatun_plan::Phase;
+
+// Phases come in order and with the same flags: apply would otherwise use coefficients that nobody has worked out.
+void check_no_step_is_open(const gatun_plan& plan) {
+  if (plan.phase == Phase::kFinalized)
+    fail(GATUN_INVALID_ARGUMENT, "gatun_finalize has counted this step: call gatun_apply before anything else");
+}
+
+void reduce(gatun_plan& plan, const gatun_step_arguments& arguments) {
+  check_no_step_is_open(plan);
+  plan.phase = Phase::kNone;
+  plan.reduce(arguments);
+  plan.phase = Phase::kReduced;
+  plan.flags = arguments.flags;
+}
+
+void check_phase(const gatun_plan& plan, const gatun_step_arguments& arguments, Phase phase, const char* former) {
+  if (plan.phase != phase) fail(GATUN_INVALID_ARGUMENT, "phases out of order: call %s first", former);
+  if (plan.flags != arguments.flags)
+    fail(GATUN_INVALID_ARGUMENT, "flags: %lld, but gatun_reduce was called with %lld; a step has the same in all phases",
+         (long long)arguments.flags, (long long)plan.flags);
+}
+
+void finalize(gatun_plan& plan, const gatun_step_arguments& arguments) {
+  check_phase(plan, arguments, Phase::kReduced, "gatun_reduce");
+  plan.phase = Phase::kNone;
+  plan.finalize(arguments);
+  plan.phase = Phase::kFinalized;
+}
+
+void apply(gatun_plan& plan, const gatun_step_arguments& arguments) {
+  check_phase(plan, arguments, Phase::kFinalized, "gatun_finalize");
+  plan.apply(arguments);
+  plan.phase = Phase::kNone;
 }
 
 }  // namespace
@@ -112,7 +150,9 @@ gatun_status gatun_plan_destroy(gatun_plan* plan) {
 gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient) {
   return guarded([&] {
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    check_no_step_is_open(*plan);
     plan->gradient(group, tensor, gradient);
+    plan->phase = Phase::kNone;  // sums of the former gradients are of no use
   });
 }
 
@@ -120,25 +160,27 @@ gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* arguments)
   return guarded([&] {
     const gatun_step_arguments& a = checked(arguments);
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    check_no_step_is_open(*plan);
+    plan->phase = Phase::kNone;
     plan->step(a);
   });
 }
 gatun_status gatun_reduce(gatun_plan* plan, const gatun_step_arguments* arguments) {
   return guarded([&] {
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
-    plan->reduce(checked(arguments));
+    reduce(*plan, checked(arguments));
   });
 }
 gatun_status gatun_finalize(gatun_plan* plan, const gatun_step_arguments* arguments) {
   return guarded([&] {
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
-    plan->finalize(checked(arguments));
+    finalize(*plan, checked(arguments));
   });
 }
 gatun_status gatun_apply(gatun_plan* plan, const gatun_step_arguments* arguments) {
   return guarded([&] {
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
-    plan->apply(checked(arguments));
+    apply(*plan, checked(arguments));
   });
 }
 gatun_status gatun_report(gatun_plan* plan, gatun_step_report* report) {

@@ -22,6 +22,9 @@ struct gatun_plan {
   }
 
   gatun_context& context;
+  // How far a step has come when its phases are called one by one, and with which flags.
+  enum class Phase { kNone, kReduced, kFinalized } phase = Phase::kNone;
+  int64_t flags = 0;
 
  protected:
   explicit gatun_plan(gatun_context& context) : context(context) {}

@@ -1,0 +1,227 @@
+#include "problem.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace test {
+
+namespace {
+uint64_t mix(uint64_t x) {  // splitmix64
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+}  // namespace
+
+double random_number(uint64_t seed, uint64_t index) {
+  const uint64_t bits = mix(seed * 0x2545f4914f6cdd1du + index);
+  double sum = 0;  // four 16-bit uniforms: enough of a bell
+  for (int k = 0; k < 4; ++k) sum += double((bits >> (16 * k)) & 0xffff) / 65536.0;
+  return (sum - 2.0 + 0.5 / 16384.0) * 1.7320508;
+}
+
+size_t Spec::rule_slots() const {
+  if (rule == GATUN_RULE_SGD) return sgd.momentum != 0 ? 1 : 0;
+  return adam.amsgrad ? 3 : 2;
+}
+Spec& Spec::standardize(bool center, bool normalize, double eps) {
+  transforms.push_back({eps, GATUN_STANDARDIZE, center, normalize, 0});
+  return *this;
+}
+Spec& Spec::clip(double norm) {
+  transforms.push_back({norm, GATUN_CLIP, 0, 0, 0});
+  return *this;
+}
+Spec& Spec::lookahead(int64_t k, double alpha, bool skip_idle) {
+  averages.push_back({alpha, k, GATUN_LOOKAHEAD, skip_idle});
+  return *this;
+}
+Spec& Spec::ema(double tau) {
+  averages.push_back({tau, 0, GATUN_EMA, 0});
+  return *this;
+}
+
+Spec sgd(std::string name, double lr, double momentum, double dampening, bool nesterov, double weight_decay,
+         int32_t decay) {
+  Spec spec;
+  spec.name = std::move(name);
+  spec.lr = lr;
+  spec.sgd = {momentum, dampening, weight_decay, decay, nesterov};
+  return spec;
+}
+Spec adam(std::string name, double lr, double weight_decay, int32_t decay, bool amsgrad, double softplus) {
+  Spec spec;
+  spec.name = std::move(name);
+  spec.rule = GATUN_RULE_ADAM;
+  spec.lr = lr;
+  spec.adam = {0.9, 0.999, 1e-8, weight_decay, softplus, decay, amsgrad};
+  return spec;
+}
+
+Buffer::Buffer(int64_t n, int32_t dtype)
+    : n_(n), element_(dtype == GATUN_F64 ? 8 : 4), bytes_(new unsigned char[kFront + size_t(n) * element_ + kBack]) {
+  std::memset(bytes_.get(), 0xff, kFront);
+  std::memset(bytes_.get() + kFront, 0, bytes());
+  std::memset(bytes_.get() + kFront + bytes(), 0xff, kBack);
+}
+double Buffer::get(int64_t i) const {
+  if (element_ == 8) return static_cast<const double*>(data())[i];
+  return double(static_cast<const float*>(data())[i]);
+}
+void Buffer::set(int64_t i, double value) {
+  if (element_ == 8) {
+    static_cast<double*>(data())[i] = value;
+  } else {
+    static_cast<float*>(data())[i] = float(value);
+  }
+}
+bool Buffer::padding_intact() const {
+  const auto poisoned = [](unsigned char byte) { return byte == 0xff; };
+  const unsigned char* const end = bytes_.get() + kFront + bytes();
+  return std::all_of(bytes_.get(), bytes_.get() + kFront, poisoned) && std::all_of(end, end + kBack, poisoned);
+}
+
+int64_t GroupData::counter(size_t i) const { return static_cast<const int64_t*>(counters.data())[i]; }
+
+Problem::Problem(std::vector<GroupSetup> setups, uint64_t seed) : seed_(seed) {
+  for (size_t g = 0; g < setups.size(); ++g) {
+    GroupSetup& setup = setups[g];
+    GroupData group{setup.spec, setup.dtype, {}, Buffer(int64_t(setup.shapes.size()) + 1, GATUN_F64)};
+    for (size_t t = 0; t < setup.shapes.size(); ++t) {
+      const Shape& shape = setup.shapes[t];
+      const int64_t n = shape.length;
+      const int64_t flags = (shape.matrix ? GATUN_TENSOR_MATRIX : 0) | (t % 3 != 1 ? GATUN_TENSOR_DECAY : 0);
+      TensorData tensor{shape, flags, Buffer(n, setup.dtype), Buffer(n, setup.dtype), {}};
+      const size_t slots = setup.spec.rule_slots() + setup.spec.averages.size();
+      for (size_t s = 0; s < slots; ++s) tensor.state.emplace_back(n, setup.dtype);
+      for (int64_t i = 0; i < n; ++i) tensor.weight.set(i, random_number(mix(seed + g * 1000003 + t), uint64_t(i)));
+      group.tensors.push_back(std::move(tensor));
+    }
+    groups.push_back(std::move(group));
+  }
+}
+
+void Problem::make_gradients(int64_t step, bool idle) {
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (size_t t = 0; t < groups[g].tensors.size(); ++t) {
+      TensorData& tensor = groups[g].tensors[t];
+      const uint64_t key = mix(seed_ ^ mix(uint64_t(step) * 65537 + g * 257 + t));
+      tensor.idle = idle && key % 5 == 0;
+      const int64_t row_length = tensor.shape.rows > 0 ? tensor.shape.length / tensor.shape.rows : 1;
+      for (int64_t i = 0; i < tensor.shape.length; ++i) {
+        const double row_mean = double(i / row_length % 7) * 0.3;  // or centring would change next to nothing
+        const double noise = random_number(key, uint64_t(i));
+        tensor.gradient.set(i, gradient_magnitude * (tensor.shape.matrix ? row_mean + noise : noise));
+      }
+    }
+  }
+}
+
+std::vector<gatun_group> Problem::describe() {
+  descriptions_.clear();
+  std::vector<gatun_group> described;
+  for (GroupData& group : groups) {
+    std::vector<gatun_tensor> tensors;
+    for (TensorData& tensor : group.tensors) {
+      gatun_tensor d{};
+      d.weight = tensor.weight.data();
+      d.gradient = tensor.idle ? nullptr : tensor.gradient.data();
+      for (size_t s = 0; s < tensor.state.size(); ++s) d.state[s] = tensor.state[s].data();
+      d.length = tensor.shape.length;
+      d.rows = tensor.shape.rows;
+      d.flags = tensor.flags;
+      tensors.push_back(d);
+    }
+    descriptions_.push_back(std::move(tensors));
+    gatun_group d{};
+    d.tensors = descriptions_.back().data();
+    d.count = int64_t(group.tensors.size());
+    d.counters = static_cast<int64_t*>(group.counters.data());
+    d.arguments = group.spec.rule == GATUN_RULE_SGD ? static_cast<const void*>(&group.spec.sgd) : &group.spec.adam;
+    std::copy(group.spec.transforms.begin(), group.spec.transforms.end(), d.transforms);
+    std::copy(group.spec.averages.begin(), group.spec.averages.end(), d.averages);
+    d.transform_count = int32_t(group.spec.transforms.size());
+    d.average_count = int32_t(group.spec.averages.size());
+    d.rule = group.spec.rule;
+    d.dtype = group.dtype;
+    described.push_back(d);
+  }
+  return described;
+}
+
+std::vector<unsigned char> Problem::bits() const {
+  std::vector<unsigned char> all;
+  const auto append = [&](const Buffer& buffer) {
+    const auto* bytes = static_cast<const unsigned char*>(buffer.data());
+    all.insert(all.end(), bytes, bytes + buffer.bytes());
+  };
+  for (const GroupData& group : groups) {
+    for (const TensorData& tensor : group.tensors) {
+      append(tensor.weight);
+      for (const Buffer& state : tensor.state) append(state);
+    }
+    append(group.counters);
+  }
+  return all;
+}
+
+bool Problem::padding_intact() const {
+  for (const GroupData& group : groups) {
+    if (!group.counters.padding_intact()) return false;
+    for (const TensorData& tensor : group.tensors) {
+      if (!tensor.weight.padding_intact() || !tensor.gradient.padding_intact()) return false;
+      for (const Buffer& state : tensor.state)
+        if (!state.padding_intact()) return false;
+    }
+  }
+  return true;
+}
+
+std::vector<double> Problem::learning_rates() const {
+  std::vector<double> rates;
+  for (const GroupData& group : groups) rates.push_back(group.spec.lr);
+  return rates;
+}
+
+Session::Session(Problem& problem, int32_t threads, int32_t isa) : problem_(problem) {
+  gatun_context_options options{};
+  options.backend = GATUN_CPU;
+  options.threads = threads;
+  options.isa = isa;
+  CHECK_OK(gatun_context_create(&options, &context_));
+  const std::vector<gatun_group> described = problem.describe();
+  if (context_ != nullptr) CHECK_OK(gatun_plan_create(context_, described.data(), int64_t(described.size()), &plan_));
+}
+Session::~Session() {
+  if (plan_ != nullptr) CHECK_OK(gatun_plan_destroy(plan_));
+  if (context_ != nullptr) CHECK_OK(gatun_context_destroy(context_));
+}
+void Session::bind() {
+  for (size_t g = 0; g < problem_.groups.size(); ++g) {
+    for (size_t t = 0; t < problem_.groups[g].tensors.size(); ++t) {
+      TensorData& tensor = problem_.groups[g].tensors[t];
+      CHECK_OK(gatun_plan_gradient(plan_, int64_t(g), int64_t(t), tensor.idle ? nullptr : tensor.gradient.data()));
+    }
+  }
+}
+gatun_status Session::step(int64_t flags, double gradient_scale) {
+  const std::vector<double> rates = problem_.learning_rates();
+  const gatun_step_arguments arguments{rates.data(), gradient_scale, flags};
+  return gatun_step(plan_, &arguments);
+}
+gatun_status Session::phases(int64_t flags, double gradient_scale) {
+  const std::vector<double> rates = problem_.learning_rates();
+  const gatun_step_arguments arguments{rates.data(), gradient_scale, flags};
+  gatun_status status = gatun_reduce(plan_, &arguments);
+  if (status == GATUN_OK) status = gatun_finalize(plan_, &arguments);
+  if (status == GATUN_OK) status = gatun_apply(plan_, &arguments);
+  return status;
+}
+gatun_step_report Session::report() {
+  gatun_step_report report{};
+  CHECK_OK(gatun_report(plan_, &report));
+  return report;
+}
+
+}  // namespace test

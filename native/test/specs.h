@@ -1,0 +1,85 @@
+// specs.h - the optimizers and the shapes that the tests go through.
+#pragma once
+#include <vector>
+
+#include "problem.h"
+
+namespace test {
+
+// Every rule in every form, with every transformation and average of this version on or off. Weight decay is never 0 in a
+// rule that has it, but for the plain forms.
+inline std::vector<Spec> all_specs() {
+  constexpr double decay = 0.05;
+  const std::vector<Spec> rules = {
+      sgd("sgd", 0.05),
+      sgd("sgd l2", 0.05, 0, 0, false, decay),
+      sgd("sgd decoupled", 0.05, 0, 0, false, decay, GATUN_DECAY_DECOUPLED),
+      sgd("sgd fixed", 0.05, 0, 0, false, decay, GATUN_DECAY_FIXED),
+      sgd("momentum", 0.05, 0.9),
+      sgd("momentum dampening l2", 0.05, 0.9, 0.3, false, decay),
+      sgd("nesterov l2", 0.05, 0.9, 0, true, decay),
+      sgd("nesterov decoupled", 0.05, 0.8, 0, true, decay, GATUN_DECAY_DECOUPLED),
+      sgd("momentum fixed", 0.05, 0.9, 0.1, false, decay, GATUN_DECAY_FIXED),
+      adam("adam", 1e-3),
+      adam("adam l2", 1e-3, decay),
+      adam("adamw", 1e-2, decay, GATUN_DECAY_DECOUPLED),
+      adam("adam fixed", 1e-3, decay, GATUN_DECAY_FIXED),
+      adam("amsgrad l2", 1e-3, decay, GATUN_DECAY_L2, true),
+      adam("amsgrad decoupled", 1e-3, decay, GATUN_DECAY_DECOUPLED, true),
+      adam("adam softplus", 5e-3, decay, GATUN_DECAY_DECOUPLED, false, 50),
+      adam("amsgrad softplus", 5e-3, decay, GATUN_DECAY_FIXED, true, 3),
+  };
+  std::vector<Spec> specs = rules;
+  for (const Spec& rule : rules) {
+    const bool both = rule.name == "momentum" || rule.name == "adamw" || rule.name == "adam softplus";
+    const auto before = [&](const char* what, bool center, bool normalize) {
+      Spec spec = rule;
+      spec.name = what + rule.name;
+      spec.standardize(center, normalize);
+      specs.push_back(spec);
+    };
+    before("sing ", true, true);
+    if (both) before("sing without centring ", false, true);
+    if (both) before("sing without norm ", true, false);
+    if (both) before("sing with neither ", false, false);
+  }
+  const auto add = [&](Spec spec, const char* name) {
+    spec.name = name;
+    specs.push_back(spec);
+  };
+  const Spec sing = adam("", 5e-3, 5e-3, GATUN_DECAY_DECOUPLED, false, 50).standardize();
+  add(Spec(sing).lookahead(5, 0.5, true), "sing official");
+  add(adam("", 1e-2).lookahead(5, 0.8, false), "lookahead adam");
+  add(adam("", 1e-2).lookahead(3, 0.5, true), "lookahead adam, idle tensors skipped");
+  add(sgd("", 0.05, 0.9).lookahead(1, 0.25, false), "lookahead every step");
+  add(adam("", 1e-2).ema(0.9), "ema adam");
+  add(sgd("", 0.05).ema(0.999), "ema sgd");
+  add(adam("", 1e-2).ema(0.9).lookahead(4, 0.5, false), "lookahead of ema");
+  add(sgd("", 0.05, 0.9).lookahead(4, 0.5, false).ema(0.7), "ema of lookahead");
+  add(adam("", 1e-2).clip(1.0), "clip adam");
+  add(sgd("", 0.05, 0.9).clip(1e9), "clip that does nothing");
+  add(Spec(sgd("", 0.05, 0.9)).clip(0.5).standardize(), "clip, then sing");
+  add(Spec(sgd("", 0.05, 0.9)).standardize().clip(0.5), "sing, then clip");
+  add(Spec(sgd("", 0.5)).standardize(true, false).standardize(false, true), "centring, then norm");
+  return specs;
+}
+
+// Sizes at every border there is: registers, lanes (32), chunks (2048), powers of two around them; rows of 1, 9, 577, 20,011.
+inline std::vector<Shape> all_shapes() {
+  std::vector<Shape> shapes = {{0, 0, false}, {0, 0, true}, {5, 0, true}};
+  for (int64_t n = 1; n <= 130; ++n) shapes.push_back(vector_of(n));
+  for (const int64_t n : {255, 256, 257, 1023, 1024, 1025, 2047, 2048, 2049, 4096, 8191, 8192, 8193})
+    shapes.push_back(vector_of(n));
+  for (const int64_t n : {1, 2, 3, 9, 31, 32, 33, 577})
+    for (const int64_t rows : {1, 2, 5}) shapes.push_back(matrix_of(rows, n));
+  for (const int64_t rows : {64, 227, 228, 455, 456, 500}) shapes.push_back(matrix_of(rows, 9));  // 227 rows fill a chunk
+  shapes.push_back(matrix_of(2049, 1));
+  shapes.push_back(matrix_of(7, 577));  // three rows fill a chunk
+  shapes.push_back(matrix_of(1, 2048));
+  shapes.push_back(matrix_of(3, 2049));
+  shapes.push_back(matrix_of(1, 20011));
+  shapes.push_back(matrix_of(2, 20011));
+  return shapes;
+}
+
+}  // namespace test
