@@ -85,7 +85,7 @@ void tensors_are_independent() {
 
 int main() {
   const bool slow = flag("GATUN_TEST_SLOW_BUILD");
-  for (const Spec& spec : all_specs()) compare(spec.name, setup(spec, all_shapes()), slow ? 2 : 5);
+  for (const Spec& spec : all_specs()) compare(spec.name, setup(spec, all_shapes()), slow ? 2 : 4);
   // enough elements that threads share tensors, and rows cut into chunks that different threads sum
   const std::vector<Shape> large = {vector_of(100003), matrix_of(13, 20011), matrix_of(300, 577), vector_of(8193)};
   compare("large adamw", setup(adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED), large), 3);

@@ -16,9 +16,9 @@ uint64_t mix(uint64_t x) {  // splitmix64
 
 double random_number(uint64_t seed, uint64_t index) {
   const uint64_t bits = mix(seed * 0x2545f4914f6cdd1du + index);
-  double sum = 0;  // four 16-bit uniforms: enough of a bell
-  for (int k = 0; k < 4; ++k) sum += double((bits >> (16 * k)) & 0xffff) / 65536.0;
-  return (sum - 2.0 + 0.5 / 16384.0) * 1.7320508;
+  int64_t sum = 0;  // four 16-bit uniforms: enough of a bell
+  for (int k = 0; k < 4; ++k) sum += int64_t((bits >> (16 * k)) & 0xffff);
+  return double(sum - 131070) * (1.7320508 / 65536);
 }
 
 size_t Spec::rule_slots() const {
@@ -108,11 +108,11 @@ void Problem::make_gradients(int64_t step, bool idle) {
       TensorData& tensor = groups[g].tensors[t];
       const uint64_t key = mix(seed_ ^ mix(uint64_t(step) * 65537 + g * 257 + t));
       tensor.idle = idle && key % 5 == 0;
-      const int64_t row_length = tensor.shape.rows > 0 ? tensor.shape.length / tensor.shape.rows : 1;
-      for (int64_t i = 0; i < tensor.shape.length; ++i) {
-        const double row_mean = double(i / row_length % 7) * 0.3;  // or centring would change next to nothing
-        const double noise = random_number(key, uint64_t(i));
-        tensor.gradient.set(i, gradient_magnitude * (tensor.shape.matrix ? row_mean + noise : noise));
+      const int64_t row_length = tensor.shape.rows > 0 ? tensor.shape.length / tensor.shape.rows : 0;
+      for (int64_t r = 0, i = 0; r < tensor.shape.rows; ++r) {
+        const double row_mean = tensor.shape.matrix ? double(r % 7) * 0.3 : 0;  // or centring would change next to nothing
+        for (const int64_t end = i + row_length; i < end; ++i)
+          tensor.gradient.set(i, gradient_magnitude * (row_mean + random_number(key, uint64_t(i))));
       }
     }
   }
