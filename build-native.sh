@@ -12,7 +12,8 @@ root=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 usage() { sed -n '2,8s/^# //p' "$0"; }
 fail() { echo "build-native.sh: $*" >&2; exit 2; }
 
-cuda=auto sanitize='' test=OFF check=OFF arch='80-real;90-real;100-real;100-virtual' output=''
+cuda=auto sanitize='' test=OFF check=OFF arch='' output=''
+default_arch='80-real;90-real;100-real;100-virtual'
 while [ $# -gt 0 ]; do
   case $1 in
     --cuda=auto | --cuda=on | --cuda=off) cuda=${1#*=} ;;
@@ -49,7 +50,17 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 [ $check = OFF ] || exit 0
 with_cuda=OFF
-[ "$cuda" = off ] || [ -z "$nvcc" ] || with_cuda=ON
+if [ "$cuda" != off ] && [ -n "$nvcc" ]; then
+  with_cuda=ON
+  version=$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')
+  if [ -z "$arch" ] && [ "$(printf '%s\n' 12.8 "$version" | sort -V | head -1)" != 12.8 ]; then
+    old="$nvcc is version $version; 12.8 or newer is needed for compute capability 10.0, or --arch=LIST without it"
+    [ "$cuda" = auto ] || fail "$old"
+    echo "build-native.sh: libgatun_cuda.so is not built: $old" >&2
+    with_cuda=OFF
+  fi
+fi
+arch=${arch:-$default_arch}
 
 mkdir -p "$output"
 build=$output/build
