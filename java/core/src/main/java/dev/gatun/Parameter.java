@@ -4,7 +4,7 @@ package dev.gatun;
  * A weight tensor to be trained.
  *
  * @param name what messages and checkpoints call it; unique within an optimizer
- * @param weight where it is; {@code Optimizer.step} writes there
+ * @param weight where it is; {@link Optimizer#step} writes there
  * @param decay whether weight decay applies to it
  */
 public record Parameter(String name, Tensor weight, boolean decay) {
@@ -16,6 +16,9 @@ public record Parameter(String name, Tensor weight, boolean decay) {
     public Parameter {
         if (Check.notNull("name", name).isEmpty()) {
             throw new IllegalArgumentException("name must not be empty: checkpoints find a parameter by it");
+        }
+        if (name.codePoints().anyMatch(code -> code >= 0xD800 && code <= 0xDFFF)) {
+            throw new IllegalArgumentException("name has half a surrogate pair, which no file can keep");
         }
         if (weight == null) {
             throw new IllegalArgumentException("weight of '" + name + "' must be given, and is null");

@@ -9,7 +9,7 @@ public interface Schedule {
     /**
      * The learning rate of a step.
      *
-     * @param step from 1; {@code Optimizer.steps} counts refused steps, too
+     * @param step from 1; {@link Optimizer#steps} counts refused steps, too
      * @param lr the rule's learning rate
      */
     double rate(long step, double lr);

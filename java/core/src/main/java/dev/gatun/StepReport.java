@@ -3,8 +3,8 @@ package dev.gatun;
 /**
  * What the last step did.
  *
- * @param step which call of {@code Optimizer.step} it was, from 1; 0 if there was none
- * @param gradientNorm the Euclidean norm of all gradients, scaled by {@code Optimizer.gradientScale} and before any
+ * @param step which call of {@link Optimizer#step} it was, from 1; 0 if there was none
+ * @param gradientNorm the Euclidean norm of all gradients, scaled by {@link Optimizer#gradientScale} and before any
  *     transformation; NaN where the step needed no sums and so has none
  * @param skipped whether the step was refused: then no weight, state or counter changed
  * @param reason why it was refused, naming the parameter; null if it was not

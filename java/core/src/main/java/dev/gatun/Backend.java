@@ -1,0 +1,35 @@
+package dev.gatun;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** Who computes an optimizer's steps: the native library, and in tests models of it, right and wrong ones. */
+interface Backend {
+    /** Builds the tables of one optimizer. The memory that the groups name must outlive the plan. */
+    Plan plan(List<Group> groups);
+
+    /** As gatun_group: tensors of one type that share a recipe. {@code counters} has count + 1 longs. */
+    record Group(Recipe recipe, DType dtype, List<Member> members, MemorySegment counters) {}
+
+    /** As gatun_tensor, without the gradient. */
+    record Member(
+            MemorySegment weight, List<MemorySegment> state, long length, long rows, boolean matrix, boolean decay) {}
+
+    /** What the last step did; {@code group} and {@code tensor} say where it was refused, or are -1. */
+    record Outcome(double gradientNorm, boolean skipped, int group, int tensor) {}
+
+    /** The tables of one optimizer. */
+    interface Plan extends AutoCloseable {
+        /** The gradient of a tensor from now on; null for none. */
+        void gradient(int group, int tensor, MemorySegment gradient);
+
+        /** One step, all or nothing; allocates nothing. {@code lr} has one learning rate per group. */
+        void step(double[] lr, double gradientScale, boolean checkFinite, boolean zeroGradients);
+
+        /** Waits for the last step. */
+        Outcome report();
+
+        @Override
+        void close();
+    }
+}

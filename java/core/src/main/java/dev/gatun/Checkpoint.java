@@ -1,0 +1,206 @@
+package dev.gatun;
+
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * A saved optimizer: a safetensors file with tensors {@code weight/<name>} (unless left out) and
+ * {@code state/<slot>/<name>}, and in its metadata
+ *
+ * <pre>
+ * gatun_format       version of this layout, 1
+ * optimizer          the groups' rules as specification strings, joined by "; "
+ * group_steps        the steps each group has taken, joined by ", "
+ * steps              calls of step(): the schedules' clock
+ * parameter/&lt;name&gt;   group 0, steps 12, F32 [3, 4]
+ * crc32c/&lt;tensor&gt;    checksum of a tensor's bytes
+ * crc32c             checksum of the header
+ * </pre>
+ *
+ * <p>{@link #read} has verified all checksums: a file with one flipped bit, or cut short, is refused.
+ */
+public final class Checkpoint {
+    /** The version that {@link Optimizer#save} writes, and the newest that {@link #read} reads. */
+    public static final int FORMAT_VERSION = 1;
+
+    static final String FORMAT = "gatun_format";
+    static final String OPTIMIZER = "optimizer";
+    static final String GROUP_STEPS = "group_steps";
+    static final String STEPS = "steps";
+    static final String PARAMETER = "parameter/";
+
+    private static final Pattern PARAMETER_LINE =
+            Pattern.compile("group ([0-9]{1,9}), steps ([0-9]{1,18}), (F32|F64) \\[((?:[0-9]{1,18}(?:, [0-9]{1,18})*)?)]");
+
+    /**
+     * What a checkpoint says of a parameter.
+     *
+     * @param group its group's number
+     * @param steps the steps it has taken
+     * @param dtype its type
+     * @param shape its sizes
+     */
+    public record Entry(int group, long steps, DType dtype, List<Long> shape) {
+        /** As it stands in the file. */
+        @Override
+        public String toString() {
+            return "group " + group + ", steps " + steps + ", " + dtype + " " + shape;
+        }
+    }
+
+    private final Safetensors file;
+    private final int version;
+    private final long steps;
+    private final List<Long> groupSteps;
+    private final Map<String, Entry> parameters;
+
+    private Checkpoint(Safetensors file) throws CheckpointException {
+        this.file = file;
+        this.version = (int) number(FORMAT, file.metadata().get(FORMAT));
+        this.steps = number(STEPS, file.metadata().get(STEPS));
+        this.groupSteps = numbers(GROUP_STEPS, file.metadata().get(GROUP_STEPS));
+        this.parameters = new LinkedHashMap<>();
+        for (Map.Entry<String, String> e : file.metadata().entrySet()) {
+            if (e.getKey().startsWith(PARAMETER)) {
+                parameters.put(e.getKey().substring(PARAMETER.length()), entry(e.getKey(), e.getValue()));
+            }
+        }
+        if (file.metadata().get(OPTIMIZER) == null) {
+            throw new CheckpointException("its metadata has no " + OPTIMIZER);
+        }
+    }
+
+    /**
+     * Reads a checkpoint and verifies every checksum.
+     *
+     * @throws CheckpointException with the reason, if it is damaged, not a checkpoint, or of a newer format
+     * @throws IOException if it cannot be opened
+     */
+    public static Checkpoint read(Path path) throws IOException {
+        Safetensors file = Safetensors.read(path);
+        try {
+            requireVersion(file);
+            Checksums.verify(file.headerBytes().toArray(ValueLayout.JAVA_BYTE));
+            for (String name : file.names()) {
+                String stored = file.metadata().get(Checksums.keyOf(name));
+                String computed = Checksums.of(file.bytes(name));
+                if (!computed.equals(stored)) {
+                    throw new CheckpointException("tensor '" + name + "' is damaged: checksum " + computed
+                            + ", but it was saved with " + stored);
+                }
+            }
+            return new Checkpoint(file);
+        } catch (CheckpointException e) {
+            throw new CheckpointException(path + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void requireVersion(Safetensors file) throws CheckpointException {
+        String format = file.metadata().get(FORMAT);
+        if (format == null) {
+            throw new CheckpointException("it is safetensors, but no checkpoint of Gatun: no " + FORMAT);
+        }
+        long version = number(FORMAT, format);
+        if (version < 1 || version > FORMAT_VERSION) {
+            throw new CheckpointException("it has format version " + version + ", and this Gatun reads versions up to "
+                    + FORMAT_VERSION + ": use a newer Gatun");
+        }
+    }
+
+    private static Entry entry(String key, String value) throws CheckpointException {
+        Matcher line = PARAMETER_LINE.matcher(value);
+        if (!line.matches()) {
+            throw new CheckpointException("its metadata '" + key + "' is '" + value + "', which has another form");
+        }
+        return new Entry(
+                Integer.parseInt(line.group(1)),
+                Long.parseLong(line.group(2)),
+                DType.valueOf(line.group(3)),
+                numbers(key, line.group(4)));
+    }
+
+    private static List<Long> numbers(String key, String value) throws CheckpointException {
+        if (value == null || !value.matches("([0-9]{1,18}(, [0-9]{1,18})*)?")) {
+            throw new CheckpointException("its metadata '" + key + "' is '" + value + "', and should have numbers");
+        }
+        return value.isEmpty()
+                ? List.of()
+                : Stream.of(value.split(", ")).map(Long::valueOf).toList();
+    }
+
+    private static long number(String key, String value) throws CheckpointException {
+        List<Long> numbers = numbers(key, value);
+        if (numbers.size() != 1) {
+            throw new CheckpointException("its metadata '" + key + "' is '" + value + "', and should be one number");
+        }
+        return numbers.getFirst();
+    }
+
+    /** The version of the file's layout. */
+    public int formatVersion() {
+        return version;
+    }
+
+    /** The groups' rules as specification strings, joined by {@code "; "}. */
+    public String optimizer() {
+        return file.metadata().get(OPTIMIZER);
+    }
+
+    /**
+     * The groups' rules.
+     *
+     * @throws CheckpointException if this version of Gatun does not know one
+     */
+    public List<Rule> rules() throws CheckpointException {
+        try {
+            return optimizer().isEmpty()
+                    ? List.of()
+                    : Stream.of(optimizer().split(";")).map(Rule::parse).toList();
+        } catch (SpecificationException e) {
+            throw new CheckpointException(file.file() + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Calls of {@link Optimizer#step} before it was saved: the schedules' clock. */
+    public long steps() {
+        return steps;
+    }
+
+    /** The steps that each group had taken. */
+    public List<Long> groupSteps() {
+        return groupSteps;
+    }
+
+    /** The parameters by name, in their order. */
+    public Map<String, Entry> parameters() {
+        return Collections.unmodifiableMap(parameters);
+    }
+
+    /** The saved weight of a parameter, if weights were saved. */
+    public Optional<Tensor> weight(String name) {
+        return tensor("weight/" + name);
+    }
+
+    /** The saved state of a parameter, if it has that slot. */
+    public Optional<Tensor> state(String slot, String name) {
+        return tensor("state/" + slot + "/" + name);
+    }
+
+    /** The file with all tensors and metadata. */
+    public Safetensors file() {
+        return file;
+    }
+
+    private Optional<Tensor> tensor(String name) {
+        return file.names().contains(name) ? Optional.of(file.tensor(name)) : Optional.empty();
+    }
+}

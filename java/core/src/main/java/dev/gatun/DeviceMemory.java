@@ -1,0 +1,45 @@
+package dev.gatun;
+
+import dev.gatun.bindings.GatunC;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Cleaner;
+
+/** Memory of a device, owned by whoever allocated it. On CUDA Java can pass its segment on, but not read it. */
+public final class DeviceMemory implements AutoCloseable {
+    private final MemorySegment segment;
+    private final Cleaner.Cleanable cleanable;
+
+    DeviceMemory(Context context, long bytes) {
+        context.retain();
+        Arena arena = Arena.ofShared();
+        MemorySegment address;
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment pointer = call.allocate(ValueLayout.ADDRESS);
+            Native.check(GatunC.gatun_memory_allocate(context.pointer(), bytes, 0, pointer));
+            address = pointer.get(ValueLayout.ADDRESS, 0);
+        } catch (RuntimeException e) {
+            arena.close();
+            context.release();
+            throw e;
+        }
+        this.segment = address.reinterpret(bytes, arena, null);
+        this.cleanable = Device.CLEANER.register(this, () -> {
+            arena.close(); // first: from here on nobody can reach the memory through a segment
+            Native.check(GatunC.gatun_memory_free(context.pointer(), address, 0));
+            context.release();
+        });
+    }
+
+    /** The memory, until it is closed. */
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    /** Frees the memory; its segment cannot be used any more. Closing again does nothing. */
+    @Override
+    public void close() {
+        cleanable.clean();
+    }
+}

@@ -1,0 +1,131 @@
+package dev.gatun;
+
+import dev.gatun.bindings.GatunC;
+import dev.gatun.bindings.gatun_average;
+import dev.gatun.bindings.gatun_group;
+import dev.gatun.bindings.gatun_step_arguments;
+import dev.gatun.bindings.gatun_step_report;
+import dev.gatun.bindings.gatun_tensor;
+import dev.gatun.bindings.gatun_transform;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/** A gatun_plan. */
+final class NativePlan implements Backend.Plan {
+    private final Context context;
+    /** Of the argument and report structs, which every step uses again. */
+    private final Arena arena = Arena.ofShared();
+
+    private final MemorySegment plan;
+    private final MemorySegment lr;
+    private final MemorySegment arguments;
+    private final MemorySegment report;
+
+    NativePlan(Context context, List<Backend.Group> groups) {
+        this.context = context;
+        context.retain();
+        try (Arena call = Arena.ofConfined()) {
+            lr = arena.allocate(ValueLayout.JAVA_DOUBLE, Math.max(1, groups.size()));
+            arguments = gatun_step_arguments.allocate(arena);
+            gatun_step_arguments.lr(arguments, lr);
+            report = gatun_step_report.allocate(arena);
+            MemorySegment structs = gatun_group.allocateArray(groups.size(), call);
+            for (int i = 0; i < groups.size(); i++) {
+                describe(groups.get(i), gatun_group.asSlice(structs, i), call);
+            }
+            MemorySegment pointer = call.allocate(ValueLayout.ADDRESS);
+            Native.check(GatunC.gatun_plan_create(context.pointer(), structs, groups.size(), pointer));
+            plan = pointer.get(ValueLayout.ADDRESS, 0);
+        } catch (RuntimeException e) {
+            arena.close();
+            context.release();
+            throw e;
+        }
+    }
+
+    private static void describe(Backend.Group group, MemorySegment struct, Arena call) {
+        Recipe recipe = group.recipe();
+        MemorySegment tensors = gatun_tensor.allocateArray(group.members().size(), call);
+        for (int i = 0; i < group.members().size(); i++) {
+            describe(group.members().get(i), gatun_tensor.asSlice(tensors, i));
+        }
+        gatun_group.tensors(struct, tensors);
+        gatun_group.count(struct, group.members().size());
+        gatun_group.counters(struct, group.counters());
+        gatun_group.arguments(struct, recipe.update().arguments().apply(call));
+        for (int i = 0; i < recipe.transforms().size(); i++) {
+            describe(recipe.transforms().get(i), gatun_group.transforms(struct, i));
+        }
+        for (int i = 0; i < recipe.averages().size(); i++) {
+            describe(recipe.averages().get(i), gatun_group.averages(struct, i));
+        }
+        gatun_group.transform_count(struct, recipe.transforms().size());
+        gatun_group.average_count(struct, recipe.averages().size());
+        gatun_group.rule(struct, recipe.update().number());
+        gatun_group.dtype(struct, group.dtype().number());
+    }
+
+    private static void describe(Backend.Member member, MemorySegment struct) {
+        gatun_tensor.weight(struct, member.weight());
+        for (int i = 0; i < member.state().size(); i++) {
+            gatun_tensor.state(struct, i, member.state().get(i));
+        }
+        gatun_tensor.length(struct, member.length());
+        gatun_tensor.rows(struct, member.rows());
+        gatun_tensor.flags(
+                struct,
+                (member.matrix() ? GatunC.GATUN_TENSOR_MATRIX() : 0)
+                        | (member.decay() ? GatunC.GATUN_TENSOR_DECAY() : 0));
+    }
+
+    private static void describe(Recipe.Transform transform, MemorySegment struct) {
+        gatun_transform.value(struct, transform.value());
+        gatun_transform.kind(struct, transform.kind());
+        gatun_transform.center(struct, transform.center() ? 1 : 0);
+        gatun_transform.normalize(struct, transform.normalize() ? 1 : 0);
+    }
+
+    private static void describe(Recipe.Average average, MemorySegment struct) {
+        gatun_average.value(struct, average.value());
+        gatun_average.k(struct, average.k());
+        gatun_average.kind(struct, average.kind());
+        gatun_average.skip_idle(struct, average.skipIdle() ? 1 : 0);
+    }
+
+    @Override
+    public void gradient(int group, int tensor, MemorySegment gradient) {
+        Native.check(GatunC.gatun_plan_gradient(plan, group, tensor, gradient == null ? MemorySegment.NULL : gradient));
+    }
+
+    @Override
+    public void step(double[] rates, double gradientScale, boolean checkFinite, boolean zeroGradients) {
+        context.requireOpen();
+        for (int i = 0; i < rates.length; i++) {
+            lr.setAtIndex(ValueLayout.JAVA_DOUBLE, i, rates[i]);
+        }
+        gatun_step_arguments.gradient_scale(arguments, gradientScale);
+        gatun_step_arguments.flags(
+                arguments,
+                (checkFinite ? GatunC.GATUN_CHECK_FINITE() : 0) | (zeroGradients ? GatunC.GATUN_ZERO_GRADIENTS() : 0));
+        Native.check(GatunC.gatun_step(plan, arguments));
+    }
+
+    @Override
+    public Backend.Outcome report() {
+        Native.check(GatunC.gatun_report(plan, report));
+        return new Backend.Outcome(
+                gatun_step_report.gradient_norm(report),
+                gatun_step_report.skipped(report) != 0,
+                (int) gatun_step_report.skipped_group(report),
+                (int) gatun_step_report.skipped_tensor(report));
+    }
+
+    @Override
+    public void close() {
+        Native.check(GatunC.gatun_plan_destroy(plan));
+        arena.close();
+        context.release();
+    }
+}

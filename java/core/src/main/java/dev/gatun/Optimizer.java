@@ -1,0 +1,408 @@
+package dev.gatun;
+
+import java.io.IOException;
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Updates parameters, step by step, and keeps what that needs: the rules' state, step counters, the gradients' places.
+ * Weights and gradients stay the caller's. It belongs to the thread that made it, and is to be closed before its device.
+ *
+ * <pre>{@code
+ * try (var device = Device.best();
+ *         var optimizer = Optimizer.of(device, Sing.official(5e-3), parameters)) {
+ *     optimizer.bindGradients(gradients);
+ *     for (var batch : batches) {
+ *         backward(batch); // fills the gradients
+ *         optimizer.step();
+ *     }
+ *     optimizer.save(Path.of("run.safetensors"));
+ * }
+ * }</pre>
+ *
+ * <p>A step is all or nothing. With {@code checkFinite}, the default, a NaN or an infinity in any gradient refuses it: no
+ * bit of weights, state and counters changes, and {@link #report} names the parameter. Without it, the result is what
+ * IEEE 754 makes of the formulas. A parameter without a gradient is left out: no decay, no state change, no step counted.
+ */
+public final class Optimizer implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger("dev.gatun");
+    /** Names for which a warning has been given. */
+    private static final Set<String> WARNED = ConcurrentHashMap.newKeySet();
+
+    private final Thread owner = Thread.currentThread();
+    private final Device device;
+    private final List<ParameterGroup> groups;
+    private final List<Parameter> parameters;
+    private final boolean checkFinite;
+    private final boolean zeroGradients;
+    private final OptimizerState state;
+    private final Backend.Plan plan;
+    private final Gradients gradients;
+    private final double[] lr;
+    private final Cleaner.Cleanable cleanable;
+
+    private double gradientScale = 1;
+    private long steps;
+    private boolean stepped;
+    private boolean open = true;
+
+    private Optimizer(Builder builder) {
+        device = builder.device;
+        groups = List.copyOf(builder.groups);
+        parameters = groups.stream().flatMap(group -> group.parameters().stream()).toList();
+        checkFinite = builder.checkFinite;
+        zeroGradients = builder.zeroGradients;
+        Regions fixed = new Regions();
+        requireUsable(fixed);
+        groups.forEach(Optimizer::warnOfFanInOne);
+
+        OptimizerState memory = new OptimizerState(groups);
+        try {
+            for (int i = 0; i < parameters.size(); i++) {
+                for (Tensor tensor : memory.tensors(i)) {
+                    fixed.add(tensor.memory(), "the state of '" + parameters.get(i).name() + "'");
+                }
+            }
+            plan = builder.backend.plan(memory.backendGroups());
+        } catch (RuntimeException e) {
+            memory.close();
+            throw e;
+        }
+        Backend.Plan made = plan;
+        state = memory;
+        gradients = new Gradients(parameters, device.kind(), zeroGradients, fixed);
+        lr = new double[memory.backendGroups().size()];
+        cleanable = Device.CLEANER.register(this, () -> {
+            made.close(); // first: its tables point into the memory
+            memory.close();
+        });
+    }
+
+    private void requireUsable(Regions fixed) {
+        Set<String> names = new HashSet<>();
+        for (Parameter parameter : parameters) {
+            String name = "the weight of '" + parameter.name() + "'";
+            if (!names.add(parameter.name())) {
+                throw new IllegalArgumentException("two parameters have the name '" + parameter.name()
+                        + "': checkpoints could not tell them apart");
+            }
+            Gradients.requireUsable(parameter.weight(), device.kind(), true, name);
+            fixed.add(parameter.weight().memory(), name);
+        }
+    }
+
+    /** SING takes the mean off every row: where a row is one element, nothing is left, and that easily stays unseen. */
+    private static void warnOfFanInOne(ParameterGroup group) {
+        if (!RuleForm.recipe(group.rule()).centers()) {
+            return;
+        }
+        for (Parameter parameter : group.parameters()) {
+            Tensor weight = parameter.weight();
+            boolean fanInOne = weight.dimensions() >= 2 && weight.length() > 0 && weight.length() == weight.rows();
+            if (fanInOne && WARNED.add(parameter.name())) {
+                LOG.log(
+                        System.Logger.Level.WARNING,
+                        "'" + parameter.name() + "' has rows of one element: " + group.rule()
+                                + " takes each row's mean off the gradient, so this parameter never trains. Give it a"
+                                + " group without centering");
+            }
+        }
+    }
+
+    /**
+     * An optimizer with one rule for all parameters, which checks gradients and leaves them as they are.
+     *
+     * @throws IllegalArgumentException as {@link Builder#build}
+     */
+    public static Optimizer of(Device device, Rule rule, List<Parameter> parameters) {
+        return builder(device).group(rule, parameters).build();
+    }
+
+    /** For several groups, and for what is not default. */
+    public static Builder builder(Device device) {
+        return new Builder(Check.notNull("device", device));
+    }
+
+    /** What an optimizer is made of. */
+    public static final class Builder {
+        private final Device device;
+        private final List<ParameterGroup> groups = new ArrayList<>();
+        private boolean checkFinite = true;
+        private boolean zeroGradients;
+        private Backend backend;
+
+        private Builder(Device device) {
+            this.device = device;
+            this.backend = groups -> new NativePlan(device.context(), groups);
+        }
+
+        /** Adds a group. Parameters are counted through all groups in the order in which they were added. */
+        public Builder group(ParameterGroup group) {
+            groups.add(Check.notNull("group", group));
+            return this;
+        }
+
+        /** Adds a group with a constant learning rate. */
+        public Builder group(Rule rule, List<Parameter> parameters) {
+            return group(ParameterGroup.of(rule, parameters));
+        }
+
+        /** Whether a NaN or an infinity in a gradient refuses the step. On unless switched off. */
+        public Builder checkFinite(boolean checkFinite) {
+            this.checkFinite = checkFinite;
+            return this;
+        }
+
+        /** Whether a step leaves all bound gradients zero, a refused one, too. Off unless switched on. */
+        public Builder zeroGradients(boolean zeroGradients) {
+            this.zeroGradients = zeroGradients;
+            return this;
+        }
+
+        Builder backend(Backend backend) {
+            this.backend = backend;
+            return this;
+        }
+
+        /**
+         * Checks the parameters and allocates the state.
+         *
+         * @throws IllegalArgumentException naming the parameter, for a name that comes twice, and for a weight that is
+         *     read-only, on another device or overlaps another
+         * @throws IllegalStateException if a weight's memory or the device is closed
+         * @throws WrongThreadException if a weight's memory is confined to another thread
+         * @throws DeviceUnavailableException if the device cannot compute steps; the message says why
+         */
+        public Optimizer build() {
+            device.context().requireOpen();
+            if (device.kind() == Device.Kind.CUDA) {
+                device.requireSteps();
+            }
+            return new Optimizer(this);
+        }
+    }
+
+    /**
+     * Says where all gradients are, in the order of {@link #parameters}; null for a parameter that has none. They stay
+     * bound until others are. Nothing changes if one is refused.
+     *
+     * @throws IllegalArgumentException naming the parameter, for a gradient whose type, shape or device is not its
+     *     weight's, which overlaps a weight, state or another gradient, or which is read-only and to be zeroed
+     */
+    public void bindGradients(List<Tensor> gradients) {
+        requireUse();
+        if (gradients.size() != parameters.size()) {
+            throw new IllegalArgumentException("gradients has " + gradients.size() + " tensors, and there are "
+                    + parameters.size() + " parameters: pass null for a parameter without a gradient");
+        }
+        this.gradients.bindAll(gradients);
+        for (int i = 0; i < parameters.size(); i++) {
+            tellPlan(i, gradients.get(i));
+        }
+    }
+
+    /**
+     * Says where one gradient is, or with null that there is none. Free if it is bound already.
+     *
+     * @throws IllegalArgumentException as {@link #bindGradients}
+     */
+    public void bindGradient(int index, Tensor gradientOrNull) {
+        requireUse();
+        requireParameter(index);
+        if (!gradients.isBound(index, gradientOrNull)) {
+            gradients.bind(index, gradientOrNull);
+            tellPlan(index, gradientOrNull);
+        }
+    }
+
+    private void tellPlan(int index, Tensor gradient) {
+        plan.gradient(state.backendGroup(index), state.member(index), gradient == null ? null : gradient.memory());
+    }
+
+    /**
+     * What every gradient is multiplied by before all else, from the next step on: 1 / loss scale.
+     *
+     * @param scale above 0 and finite; 1 at first
+     */
+    public void gradientScale(double scale) {
+        requireUse();
+        gradientScale = Check.aboveZero("scale", scale);
+    }
+
+    /**
+     * One step of all parameters that have a gradient: one native call, nothing allocated.
+     *
+     * @throws IllegalStateException if memory of a weight or gradient was closed, or this optimizer or its device was
+     * @throws WrongThreadException on another thread than the one that made the optimizer
+     * @throws IllegalArgumentException if a schedule gives a learning rate that is negative or not finite
+     */
+    public void step() {
+        requireUse();
+        gradients.requireAlive();
+        for (int i = 0; i < lr.length; i++) {
+            lr[i] = rate(state.owner(i));
+        }
+        plan.step(lr, gradientScale, checkFinite, zeroGradients);
+        steps++;
+        stepped = true;
+        Reference.reachabilityFence(this);
+    }
+
+    private double rate(int group) {
+        ParameterGroup g = groups.get(group);
+        double rate = g.schedule().rate(steps + 1, g.rule().lr());
+        if (!(rate >= 0 && rate <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException("the schedule of group " + group + " gives the learning rate " + rate
+                    + " at step " + (steps + 1) + "; it must be 0 or more and finite");
+        }
+        return rate;
+    }
+
+    /** What the last step did; waits for it. */
+    public StepReport report() {
+        requireUse();
+        if (!stepped) {
+            return new StepReport(steps, Double.NaN, false, null);
+        }
+        Backend.Outcome outcome = plan.report();
+        String reason = outcome.skipped()
+                ? "the gradient of '"
+                        + state.parameter(outcome.group(), outcome.tensor()).name()
+                        + "' has a NaN or an infinity, or its sum of squares overflows: nothing was changed"
+                : null;
+        return new StepReport(steps, outcome.gradientNorm(), outcome.skipped(), reason);
+    }
+
+    /** How many times {@link #step} was called, refused steps included: the schedules' clock. */
+    public long steps() {
+        return steps;
+    }
+
+    /** All parameters, group by group. */
+    public List<Parameter> parameters() {
+        return parameters;
+    }
+
+    public List<ParameterGroup> groups() {
+        return groups;
+    }
+
+    public Device device() {
+        return device;
+    }
+
+    /**
+     * A view of a parameter's state, as long as the optimizer is open.
+     *
+     * @param parameter its index in {@link #parameters}
+     * @param slot one of its rule's {@link Rule#slots}
+     */
+    public Tensor state(int parameter, String slot) {
+        requireOpen();
+        requireParameter(parameter);
+        int index = state.slots(parameter).indexOf(slot);
+        if (index < 0) {
+            throw new IllegalArgumentException("'" + parameters.get(parameter).name() + "' has no state '" + slot
+                    + "'; its rule has " + state.slots(parameter));
+        }
+        return state.tensors(parameter).get(index);
+    }
+
+    /** The steps a parameter has taken: those with a gradient that were not refused. */
+    public long stepsTaken(int parameter) {
+        requireOpen();
+        requireParameter(parameter);
+        return state.steps(parameter);
+    }
+
+    /** The memory traffic of a step in bytes per parameter element, see {@link Rule#bytesPerParameter}. */
+    public double bytesPerParameter() {
+        double bytes = 0;
+        double length = 0;
+        for (ParameterGroup group : groups) {
+            for (Parameter parameter : group.parameters()) {
+                DType dtype = parameter.weight().dtype();
+                double each =
+                        group.rule().bytesPerParameter(dtype, checkFinite) + (zeroGradients ? dtype.bytes() : 0);
+                bytes += each * parameter.weight().length();
+                length += parameter.weight().length();
+            }
+        }
+        return length == 0 ? 0 : bytes / length;
+    }
+
+    /**
+     * Saves weights, state and counters, see {@link Checkpoint}. When it returns, the file is on the disk whole; if it
+     * fails, a file that was there before still is.
+     */
+    public void save(Path file) throws IOException {
+        save(file, true);
+    }
+
+    /** As {@link #save(Path)}, with or without the weights. */
+    public void save(Path file, boolean withWeights) throws IOException {
+        save(file, withWeights, FileCalls.SYSTEM);
+    }
+
+    void save(Path file, boolean withWeights, FileCalls calls) throws IOException {
+        requireUse();
+        gradients.requireAlive();
+        CheckpointWriter.write(file, this, state, withWeights, calls);
+    }
+
+    /**
+     * Goes back to where a checkpoint was saved: state, counters, the schedules' clock, and the weights if it has them.
+     * Going on from there gives the same bits as never having stopped. Everything is checked before anything is written.
+     *
+     * @throws CheckpointException saying what differs, if it is damaged or of other rules, names, shapes or types. The
+     *     learning rates alone may differ: they are the run's.
+     */
+    public void load(Path file) throws IOException {
+        requireUse();
+        gradients.requireAlive();
+        steps = CheckpointLoader.load(Checkpoint.read(file), this, state);
+        stepped = false;
+    }
+
+    /** Frees the state. Closing again does nothing. */
+    @Override
+    public void close() {
+        if (open) {
+            requireOwner();
+            open = false;
+            cleanable.clean();
+        }
+    }
+
+    private void requireUse() {
+        requireOwner();
+        requireOpen();
+        device.context().requireOpen();
+    }
+
+    private void requireOwner() {
+        if (Thread.currentThread() != owner) {
+            throw new WrongThreadException("the optimizer belongs to thread '" + owner.getName()
+                    + "', which made it, and this is '" + Thread.currentThread().getName() + "'");
+        }
+    }
+
+    private void requireOpen() {
+        if (!open) {
+            throw new IllegalStateException("the optimizer is closed");
+        }
+    }
+
+    private void requireParameter(int index) {
+        if (index < 0 || index >= parameters.size()) {
+            throw new IllegalArgumentException(
+                    "parameter must be from 0 to " + (parameters.size() - 1) + ", and is " + index);
+        }
+    }
+}

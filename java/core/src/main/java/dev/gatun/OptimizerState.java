@@ -1,0 +1,139 @@
+package dev.gatun;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The memory of an optimizer: state tensors and step counters, zero at first. The parameters of a group that share a
+ * type are one group of the backend; the counters of each have one long per tensor and one for the group.
+ */
+final class OptimizerState {
+    /** Where a parameter is among the backend's groups. */
+    private record Place(int group, int member) {}
+
+    private final Arena arena = Arena.ofShared();
+    private final List<Parameter> parameters = new ArrayList<>();
+    private final List<Place> places = new ArrayList<>();
+    private final List<List<Tensor>> tensors = new ArrayList<>();
+    private final List<List<String>> slots = new ArrayList<>();
+    private final List<Backend.Group> backendGroups = new ArrayList<>();
+    /** The optimizer's group of every group of the backend. */
+    private final List<Integer> owners = new ArrayList<>();
+
+    OptimizerState(List<ParameterGroup> groups) {
+        for (int g = 0; g < groups.size(); g++) {
+            add(groups.get(g), g);
+        }
+    }
+
+    private void add(ParameterGroup group, int owner) {
+        Recipe recipe = RuleForm.recipe(group.rule());
+        List<String> names = recipe.slots();
+        int first = backendGroups.size();
+        List<DType> types =
+                group.parameters().stream().map(p -> p.weight().dtype()).distinct().toList();
+        List<List<Backend.Member>> members = new ArrayList<>();
+        types.forEach(type -> members.add(new ArrayList<>()));
+        for (Parameter parameter : group.parameters()) {
+            int type = types.indexOf(parameter.weight().dtype());
+            List<Tensor> state = allocate(parameter.weight(), names.size());
+            places.add(new Place(first + type, members.get(type).size()));
+            members.get(type).add(member(parameter, state, recipe));
+            parameters.add(parameter);
+            tensors.add(state);
+            slots.add(names);
+        }
+        for (int type = 0; type < types.size(); type++) {
+            MemorySegment counters =
+                    arena.allocate(ValueLayout.JAVA_LONG, members.get(type).size() + 1);
+            backendGroups.add(new Backend.Group(recipe, types.get(type), List.copyOf(members.get(type)), counters));
+            owners.add(owner);
+        }
+    }
+
+    private List<Tensor> allocate(Tensor weight, int count) {
+        List<Tensor> state = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            state.add(Tensor.allocate(arena, weight.dtype(), weight.shape()));
+        }
+        return state;
+    }
+
+    private static Backend.Member member(Parameter parameter, List<Tensor> state, Recipe recipe) {
+        Tensor weight = parameter.weight();
+        boolean matrix = weight.dimensions() >= 2;
+        boolean decay = parameter.decay() && (matrix || !recipe.decaysMatricesOnly());
+        return new Backend.Member(
+                weight.memory(),
+                state.stream().map(Tensor::memory).toList(),
+                weight.length(),
+                weight.rows(),
+                matrix,
+                decay);
+    }
+
+    List<Backend.Group> backendGroups() {
+        return backendGroups;
+    }
+
+    int owner(int backendGroup) {
+        return owners.get(backendGroup);
+    }
+
+    int backendGroup(int parameter) {
+        return places.get(parameter).group;
+    }
+
+    int member(int parameter) {
+        return places.get(parameter).member;
+    }
+
+    /** The parameter at a place among the backend's groups. */
+    Parameter parameter(int backendGroup, int member) {
+        return parameters.get(places.indexOf(new Place(backendGroup, member)));
+    }
+
+    List<String> slots(int parameter) {
+        return slots.get(parameter);
+    }
+
+    List<Tensor> tensors(int parameter) {
+        return tensors.get(parameter);
+    }
+
+    long steps(int parameter) {
+        Place place = places.get(parameter);
+        return backendGroups.get(place.group).counters().getAtIndex(ValueLayout.JAVA_LONG, place.member);
+    }
+
+    void setSteps(int parameter, long steps) {
+        Place place = places.get(parameter);
+        backendGroups.get(place.group).counters().setAtIndex(ValueLayout.JAVA_LONG, place.member, steps);
+    }
+
+    /** The steps that a group of the optimizer has taken; 0 for one without parameters. */
+    long groupSteps(int group) {
+        int first = owners.indexOf(group);
+        return first < 0 ? 0 : groupCounter(first).get(ValueLayout.JAVA_LONG, 0);
+    }
+
+    void setGroupSteps(int group, long steps) {
+        for (int i = 0; i < owners.size(); i++) {
+            if (owners.get(i) == group) {
+                groupCounter(i).set(ValueLayout.JAVA_LONG, 0, steps);
+            }
+        }
+    }
+
+    private MemorySegment groupCounter(int backendGroup) {
+        Backend.Group group = backendGroups.get(backendGroup);
+        return group.counters().asSlice((long) group.members().size() * Long.BYTES);
+    }
+
+    void close() {
+        arena.close();
+    }
+}
