@@ -1,0 +1,272 @@
+package dev.gatun.cli;
+
+import dev.gatun.Adam;
+import dev.gatun.DType;
+import dev.gatun.Decay;
+import dev.gatun.Device;
+import dev.gatun.Optimizer;
+import dev.gatun.Parameter;
+import dev.gatun.Rule;
+import dev.gatun.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.LongConsumer;
+
+/**
+ * Times optimizers on one list of tensors, in alternation with loops that move the same memory.
+ *
+ * <p>All optimizers work on the same weights and gradients and own their state. The loops work on flat arrays of their own: as
+ * many as the optimizer has tensors per parameter (weight, gradient, state), all written but the gradient; look-ahead's slow
+ * weights, which move every k-th step only, are not among them. Where the bytes still differ (a reduction reads the gradient a
+ * second time) the loop's time is scaled by the bytes.
+ */
+final class Benchmark implements AutoCloseable {
+    private static final long ALIGNMENT = 64;
+
+    private final TensorList list;
+    private final Device device;
+    private final DType dtype;
+    private final Arena arena = Arena.ofShared(); // the copy's threads read it
+    private final Placement placement;
+    private final ExecutorService copiers =
+            Executors.newCachedThreadPool(Thread.ofPlatform().daemon().factory());
+    private final List<Contender> contenders = new ArrayList<>();
+    private final List<Variant> variants;
+    private Tensor hostWeights;
+    private Tensor weights;
+    private int copy;
+
+    /** A rule with or without the finite check. */
+    record Variant(Rule rule, boolean checkFinite) {
+        /** Weight, gradient and state that move at every step. */
+        int arrays() {
+            return 2
+                    + (int) rule.slots().stream()
+                            .filter(slot -> !slot.startsWith("slow"))
+                            .count();
+        }
+
+        boolean isAdamW() {
+            return rule instanceof Adam adam
+                    && adam.decay() == Decay.DECOUPLED
+                    && !adam.amsgrad()
+                    && adam.softplus() == 0;
+        }
+    }
+
+    /** @param variants the first is the reference that the others' ratio is taken to */
+    Benchmark(TensorList list, List<Variant> variants, Device device, DType dtype) {
+        this.list = list;
+        this.variants = variants;
+        this.device = device;
+        this.dtype = dtype;
+        this.placement = new Placement(device);
+    }
+
+    /** Memory that a run takes: weights, gradients, state, and the loops' arrays. */
+    static long bytes(TensorList list, List<Variant> variants, DType dtype) {
+        long arrays = 2;
+        int flat = 2;
+        for (Variant variant : variants) {
+            arrays += variant.rule.slots().size();
+            flat = Math.max(flat, variant.arrays());
+        }
+        return (arrays + flat) * list.parameters() * dtype.bytes();
+    }
+
+    List<BenchResult> run(int rounds, Progress progress) {
+        progress.stage(list.name() + ": preparing " + list.parameters() + " parameters in "
+                + list.shapes().size() + " tensors");
+        prepare();
+        Rounds times = Rounds.time(
+                contenders,
+                rounds,
+                device::synchronize,
+                round -> progress.update(list.name()
+                        + (round < Rounds.WARM_UP
+                                ? ": warming up, round " + (round + 1) + " of " + Rounds.WARM_UP
+                                : ": round " + (round - Rounds.WARM_UP + 1) + " of " + rounds)));
+        checkWork();
+        List<BenchResult> results = new ArrayList<>();
+        for (int i = 0; i < variants.size(); i++) {
+            results.add(result(i, times, rounds));
+        }
+        return results;
+    }
+
+    private BenchResult result(int i, Rounds times, int rounds) {
+        Contender contender = contenders.get(i);
+        Contender loop = contenders.get(contender.partner());
+        double parameters = list.parameters();
+        double nanos = times.medianNanos(i);
+        return new BenchResult(
+                contender.rule().toString(),
+                list.name(),
+                list.parameters(),
+                list.shapes().size(),
+                device.threads(),
+                DeviceOptions.word(device.kind()),
+                DeviceOptions.word(dtype),
+                contender.checkFinite(),
+                contender.bytes(),
+                nanos / parameters,
+                contender.bytes() * parameters / nanos,
+                times.ratio(contender.partner(), i) * contender.bytes() / loop.bytes(),
+                times.ratio(i, 0),
+                loop.bytes() * parameters / times.medianNanos(contender.partner()),
+                contenders.get(copy).bytes() * parameters / times.medianNanos(copy),
+                rounds);
+    }
+
+    private void prepare() {
+        SplittableRandom random = new SplittableRandom(20240623); // any seed: times do not depend on the values
+        hostWeights = filled(random, 0.05);
+        weights = placement.place(hostWeights);
+        Tensor gradients = placement.place(filled(random, 1e-3));
+        List<Parameter> parameters = new ArrayList<>();
+        List<Tensor> views = views(weights);
+        for (int i = 0; i < views.size(); i++) {
+            parameters.add(Parameter.of("tensor" + i, views.get(i)));
+        }
+        Map<Integer, Integer> loops = new TreeMap<>(); // number of arrays -> index among the contenders
+        variants.forEach(variant -> loops.putIfAbsent(variant.arrays(), 0));
+        int next = variants.size();
+        for (Map.Entry<Integer, Integer> loop : loops.entrySet()) {
+            loop.setValue(next++);
+        }
+        for (Variant variant : variants) {
+            Optimizer optimizer = Optimizer.builder(device)
+                    .group(variant.rule, parameters)
+                    .checkFinite(variant.checkFinite)
+                    .build();
+            contenders.add(new Contender(
+                    variant.rule,
+                    optimizer,
+                    variant.checkFinite,
+                    variant.rule.bytesPerParameter(dtype, variant.checkFinite),
+                    loops.get(variant.arrays()),
+                    repeats -> {
+                        for (long r = 0; r < repeats; r++) {
+                            optimizer.step();
+                        }
+                    }));
+            optimizer.bindGradients(views(gradients));
+        }
+        prepareLoops(loops.keySet().stream().toList());
+    }
+
+    private void prepareLoops(List<Integer> counts) {
+        List<MemorySegment> arrays = new ArrayList<>();
+        for (int i = 0; i < Math.max(2, counts.getLast()); i++) {
+            arrays.add(placement
+                    .place(Tensor.allocate(arena, dtype, list.parameters()))
+                    .memory());
+        }
+        for (int count : counts) {
+            List<MemorySegment> moved = arrays.subList(0, count);
+            contenders.add(Contender.loop((2 * count - 1) * dtype.bytes(), repeats -> {
+                for (long r = 0; r < repeats; r++) {
+                    device.traffic(moved, count - 1, list.parameters(), dtype);
+                }
+            }));
+        }
+        copy = contenders.size();
+        contenders.add(Contender.loop(2 * dtype.bytes(), copy(arrays.get(0), arrays.get(1))));
+    }
+
+    /** A plain copy of an array, by as many threads as the optimizers have. */
+    private LongConsumer copy(MemorySegment target, MemorySegment source) {
+        if (device.kind() != Device.Kind.CPU) {
+            return repeats -> {
+                for (long r = 0; r < repeats; r++) {
+                    device.copy(target, source);
+                }
+            };
+        }
+        int threads = device.threads();
+        long pages = Math.ceilDiv(source.byteSize(), 4096);
+        return repeats -> {
+            for (long r = 0; r < repeats; r++) {
+                List<CompletableFuture<Void>> others = new ArrayList<>();
+                for (int t = 0; t < threads; t++) {
+                    long begin = Math.min(source.byteSize(), pages * t / threads * 4096);
+                    long end = Math.min(source.byteSize(), pages * (t + 1) / threads * 4096);
+                    Runnable part = () -> MemorySegment.copy(source, begin, target, begin, end - begin);
+                    if (t < threads - 1) {
+                        others.add(CompletableFuture.runAsync(part, copiers));
+                    } else {
+                        part.run();
+                    }
+                }
+                others.forEach(CompletableFuture::join);
+            }
+        };
+    }
+
+    /** One flat tensor with room for the whole list, every tensor aligned, with values between -size and size. */
+    private Tensor filled(SplittableRandom random, double size) {
+        long elements = 0;
+        for (long[] shape : list.shapes()) {
+            elements += aligned(TensorList.elements(shape));
+        }
+        Tensor tensor = Tensor.of(arena.allocate(elements * dtype.bytes(), ALIGNMENT), dtype, elements);
+        for (long i = 0; i < elements; i++) {
+            tensor.set(i, random.nextDouble(-size, size));
+        }
+        return tensor;
+    }
+
+    private List<Tensor> views(Tensor flat) {
+        List<Tensor> views = new ArrayList<>();
+        long at = 0;
+        for (long[] shape : list.shapes()) {
+            long elements = TensorList.elements(shape);
+            MemorySegment slice = flat.memory().asSlice(at * dtype.bytes(), elements * dtype.bytes());
+            views.add(new Tensor(slice, dtype, flat.location(), shape));
+            at += aligned(elements);
+        }
+        return views;
+    }
+
+    private long aligned(long elements) {
+        long unit = ALIGNMENT / dtype.bytes();
+        return Math.ceilDiv(elements, unit) * unit;
+    }
+
+    /** A time counts only if the work was done: no step refused, every weight still a number. */
+    private void checkWork() {
+        for (Contender contender : contenders) {
+            if (contender.optimizer() != null && contender.optimizer().report().skipped()) {
+                throw new IllegalStateException(contender.rule() + " on " + list.name() + " refused its last step: "
+                        + contender.optimizer().report().reason() + "; its time means nothing");
+            }
+        }
+        placement.download(weights, hostWeights);
+        for (long i = 0; i < hostWeights.length(); i++) {
+            if (!Double.isFinite(hostWeights.get(i))) {
+                throw new BadInput("--lists " + list.name() + ": weight " + i + " became " + hostWeights.get(i)
+                        + " while timing; pass a smaller learning rate");
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        for (Contender contender : contenders) {
+            if (contender.optimizer() != null) {
+                contender.optimizer().close();
+            }
+        }
+        copiers.shutdown();
+        placement.close();
+        arena.close();
+    }
+}
