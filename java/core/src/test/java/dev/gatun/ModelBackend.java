@@ -1,0 +1,364 @@
+package dev.gatun;
+
+import dev.gatun.bindings.GatunC;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The formulas of the papers in plain double arithmetic, one line each, unfused: what the native library is compared
+ * with. It works on the same memory, so on F32 it rounds once per step. With a {@link Fault} it is wrong in one way.
+ */
+final class ModelBackend implements Backend {
+    private final Fault fault;
+
+    /** The model without a fault. */
+    ModelBackend() {
+        this(null);
+    }
+
+    ModelBackend(Fault fault) {
+        this.fault = fault;
+    }
+
+    @Override
+    public Plan plan(List<Group> groups) {
+        return new ModelPlan(groups);
+    }
+
+    @Override
+    public String toString() {
+        return fault == null ? "model" : fault.name();
+    }
+
+    private boolean is(Fault f) {
+        return fault == f;
+    }
+
+    private final class ModelPlan implements Plan {
+        private final List<Group> groups;
+        private final Map<String, MemorySegment> gradients = new HashMap<>();
+        private final Map<MemorySegment, double[]> elsewhere = new HashMap<>();
+        private double[] firstLr;
+        private Outcome outcome = new Outcome(Double.NaN, false, -1, -1);
+
+        ModelPlan(List<Group> groups) {
+            this.groups = groups;
+        }
+
+        @Override
+        public void gradient(int group, int tensor, MemorySegment gradient) {
+            gradients.put(group + "/" + tensor, gradient);
+        }
+
+        private MemorySegment gradient(int group, int tensor) {
+            return gradients.get(group + "/" + tensor);
+        }
+
+        @Override
+        public void step(double[] rates, double gradientScale, boolean checkFinite, boolean zeroGradients) {
+            double[] lr = is(Fault.LR_OF_THE_FIRST_STEP) && firstLr != null ? firstLr : rates.clone();
+            firstLr = lr;
+            List<double[][]> scaled = new ArrayList<>();
+            double squares = 0;
+            outcome = null;
+            for (int g = 0; g < groups.size(); g++) {
+                Group group = groups.get(g);
+                double[][] all = new double[group.members().size()][];
+                for (int i = 0; i < all.length; i++) {
+                    if (gradient(g, i) == null) {
+                        continue;
+                    }
+                    all[i] = read(gradient(g, i), group.dtype());
+                    double sum = squares(all[i]);
+                    squares += sum;
+                    boolean finite = is(Fault.CHECKS_ONLY_FIRST_ELEMENTS)
+                            ? all[i].length == 0 || Double.isFinite(all[i][0])
+                            : Double.isFinite(sum);
+                    if (checkFinite && !finite && outcome == null) {
+                        outcome = new Outcome(Double.NaN, true, g, i);
+                    }
+                    for (int k = 0; k < all[i].length; k++) {
+                        all[i][k] *= is(Fault.IGNORES_GRADIENT_SCALE) ? 1 : gradientScale;
+                    }
+                }
+                scaled.add(all);
+            }
+            if (outcome == null) {
+                outcome = new Outcome(Math.sqrt(squares) * gradientScale, false, -1, -1);
+                transform(scaled);
+                for (int g = 0; g < groups.size(); g++) {
+                    update(groups.get(g), scaled.get(g), is(Fault.LR_OF_THE_FIRST_GROUP) ? lr[0] : lr[g]);
+                }
+            } else {
+                spoilRefusal();
+            }
+            if (zeroGradients) {
+                gradients.values().forEach(gradient -> {
+                    if (gradient != null) {
+                        gradient.fill((byte) 0);
+                    }
+                });
+            }
+        }
+
+        private void spoilRefusal() {
+            Group group = groups.getFirst();
+            if (is(Fault.COUNTS_WHAT_IT_REFUSES)) {
+                count(group, 0);
+            }
+            if (is(Fault.WRITES_WHAT_IT_REFUSES)) {
+                MemorySegment weight = group.members().getFirst().weight();
+                double[] values = read(weight, group.dtype());
+                values[0] = Double.NaN;
+                write(weight, group.dtype(), values);
+            }
+        }
+
+        /** From the outermost inwards; a clip waits for the other groups' clips of the same depth. */
+        private void transform(List<double[][]> all) {
+            int[] done = new int[groups.size()];
+            boolean clips = true;
+            while (clips) {
+                clips = false;
+                double squares = 0;
+                for (int g = 0; g < groups.size(); g++) {
+                    List<Recipe.Transform> transforms = groups.get(g).recipe().transforms();
+                    while (done[g] < transforms.size() && transforms.get(done[g]).kind() != GatunC.GATUN_CLIP()) {
+                        standardize(groups.get(g), all.get(g), transforms.get(done[g]++));
+                    }
+                    if (done[g] < transforms.size()) {
+                        clips = true;
+                        for (double[] h : all.get(g)) {
+                            squares += h == null ? 0 : squares(h);
+                        }
+                    }
+                }
+                for (int g = 0; g < groups.size() && clips; g++) {
+                    List<Recipe.Transform> transforms = groups.get(g).recipe().transforms();
+                    if (done[g] < transforms.size()) {
+                        clip(all.get(g), Math.sqrt(squares), transforms.get(done[g]++).value());
+                    }
+                }
+            }
+        }
+
+        private void clip(double[][] all, double globalNorm, double limit) {
+            for (double[] h : all) {
+                for (int k = 0; h != null && k < h.length; k++) {
+                    double norm = is(Fault.CLIPS_EACH_TENSOR) && k == 0 ? Math.sqrt(squares(h)) : globalNorm;
+                    h[k] *= norm > limit ? limit / norm : 1;
+                }
+            }
+        }
+
+        private void standardize(Group group, double[][] all, Recipe.Transform transform) {
+            for (int i = 0; i < all.length; i++) {
+                double[] h = all[i];
+                Member member = group.members().get(i);
+                if (h == null || h.length == 0) {
+                    continue;
+                }
+                if (transform.center() && member.matrix()) {
+                    int n = (int) (member.length() / member.rows());
+                    for (int row = 0; row < member.rows(); row++) {
+                        double mean = 0;
+                        for (int k = row * n; k < (row + 1) * n; k++) {
+                            mean += h[k] / n;
+                        }
+                        for (int k = row * n; k < (row + 1) * n; k++) {
+                            h[k] -= mean;
+                        }
+                    }
+                }
+                if (transform.normalize()) {
+                    double norm = Math.sqrt(squares(h)) + transform.value();
+                    for (int k = 0; k < h.length; k++) {
+                        h[k] /= norm;
+                    }
+                }
+            }
+        }
+
+        private void update(Group group, double[][] all, double lr) {
+            int count = group.members().size();
+            long groupStep = count(group, count);
+            for (int i = 0; i < count; i++) {
+                Member member = group.members().get(i);
+                double[] w = read(member.weight(), group.dtype());
+                double[][] state = member.state().stream()
+                        .map(s -> elsewhere.getOrDefault(s, read(s, group.dtype())))
+                        .toArray(double[][]::new);
+                int rules = group.recipe().update().slots().size();
+                long t = all[i] != null || is(Fault.COUNTER_ADVANCES_ON_A_SKIP) ? count(group, i) : 0;
+                begin(group.recipe(), w, state, rules, t, groupStep);
+                double[] before = w.clone();
+                if (all[i] != null) {
+                    double[] h = all[i];
+                    switch (group.recipe().update().hyperparameters()) {
+                        case Sgd sgd -> sgd(sgd, member.decay(), lr, t, h, w, state);
+                        case Adam adam -> adam(adam, member.decay(), lr, t, h, w, state);
+                        default -> throw new AssertionError(group.recipe());
+                    }
+                } else if (is(Fault.DECAYS_WHAT_IS_SKIPPED)) {
+                    w[0] *= 0.99;
+                }
+                spoil(group, member, i, all, w, before);
+                average(group.recipe(), w, state, rules, t, groupStep);
+                if (is(Fault.NO_OP)) {
+                    continue;
+                }
+                write(member.weight(), group.dtype(), w);
+                for (int s = 0; s < state.length; s++) {
+                    if (is(Fault.STATE_ELSEWHERE)) {
+                        elsewhere.put(member.state().get(s), state[s]);
+                    } else {
+                        write(member.state().get(s), group.dtype(), state[s]);
+                    }
+                }
+            }
+        }
+
+        private void spoil(Group group, Member member, int i, double[][] all, double[] w, double[] before) {
+            if (all[i] == null || w.length == 0) {
+                return;
+            }
+            int last = w.length - 1;
+            if (is(Fault.TAIL_LEFT_OUT)) {
+                w[last] = before[last];
+            } else if (is(Fault.MOVES_WITHOUT_LR)) {
+                w[last] -= 1e-3;
+            } else if (is(Fault.NEVER_THE_SAME)) {
+                w[last] = Math.nextUp((float) (w[last] + 1e-7 * (System.nanoTime() % 1000)));
+            } else if (is(Fault.WRITES_PAST_THE_END)) {
+                member.weight()
+                        .reinterpret(member.weight().byteSize() + 4)
+                        .set(ValueLayout.JAVA_INT_UNALIGNED, member.weight().byteSize(), 0);
+            } else if (is(Fault.WRITES_GRADIENTS)) {
+                write(gradient(groups.indexOf(group), i), group.dtype(), all[i]);
+            } else if (is(Fault.SWALLOWS_NAN)) {
+                for (int k = 0; k <= last; k++) {
+                    w[k] = Double.isNaN(w[k]) ? before[k] : w[k];
+                }
+            }
+        }
+
+        private void begin(Recipe recipe, double[] w, double[][] state, int rules, long t, long groupStep) {
+            for (int a = 0; a < recipe.averages().size(); a++) {
+                if (recipe.averages().get(a).skipIdle() ? t == 1 : groupStep == 1) {
+                    state[rules + a] = w.clone();
+                }
+            }
+        }
+
+        private void average(Recipe recipe, double[] w, double[][] state, int rules, long t, long groupStep) {
+            for (int a = 0; a < recipe.averages().size(); a++) {
+                Recipe.Average average = recipe.averages().get(a);
+                double[] other = state[rules + a];
+                boolean idle = average.skipIdle() && t == 0;
+                for (int k = 0; k < w.length && !idle; k++) {
+                    if (average.kind() == GatunC.GATUN_EMA()) {
+                        other[k] = average.value() * other[k] + (1 - average.value()) * w[k];
+                    } else if (groupStep % average.k() == 0) {
+                        other[k] = other[k] + average.value() * (w[k] - other[k]);
+                        w[k] = other[k];
+                    }
+                }
+            }
+        }
+
+        private double decayed(Decay form, double weightDecay, boolean decays, double lr, double[] g, double[] w, int k) {
+            boolean flagged = decays || is(Fault.DECAYS_WHAT_IS_FLAGGED);
+            if (!flagged) {
+                return w[k];
+            }
+            Decay done = is(Fault.COUPLED_DECAY) && form == Decay.DECOUPLED ? Decay.L2 : form;
+            switch (done) {
+                case L2 -> g[k] += weightDecay * w[k];
+                case DECOUPLED -> {
+                    return w[k] * (1 - lr * weightDecay);
+                }
+                default -> {
+                    return w[k] * (1 - weightDecay);
+                }
+            }
+            return w[k];
+        }
+
+        private void sgd(Sgd a, boolean decays, double lr, long t, double[] g, double[] w, double[][] state) {
+            for (int k = 0; k < w.length; k++) {
+                double kept = decayed(a.decay(), a.weightDecay(), decays, lr, g, w, k);
+                double u = g[k];
+                if (a.momentum() > 0) {
+                    double[] b = state[0];
+                    b[k] = t == 1 ? g[k] : a.momentum() * b[k] + (1 - a.dampening()) * g[k];
+                    u = a.nesterov() ? g[k] + a.momentum() * b[k] : b[k];
+                }
+                w[k] = kept - lr * u;
+            }
+        }
+
+        private void adam(Adam a, boolean decays, double lr, long t, double[] g, double[] w, double[][] state) {
+            double[] m = state[0];
+            double[] v = state[1];
+            boolean corrects = !is(Fault.NO_BIAS_CORRECTION);
+            double bias1 = corrects ? 1 - Math.pow(a.beta1(), t) : 1;
+            double bias2 = corrects ? 1 - Math.pow(a.beta2(), t) : 1;
+            for (int k = 0; k < w.length; k++) {
+                double kept = decayed(a.decay(), a.weightDecay(), decays, lr, g, w, k);
+                m[k] = a.beta1() * m[k] + (1 - a.beta1()) * g[k];
+                v[k] = a.beta2() * v[k] + (1 - a.beta2()) * g[k] * g[k];
+                double r = v[k];
+                if (a.amsgrad()) {
+                    r = state[2][k] = Math.max(state[2][k], v[k]);
+                }
+                double root = Math.sqrt(r) / Math.sqrt(bias2);
+                double d = a.softplus() > 0 ? softplus(root, a.softplus()) : root + a.eps();
+                double moved = lr / bias1 * m[k] / d;
+                w[k] = is(Fault.DECAY_AFTER_THE_STEP) ? (w[k] - moved) * kept / w[k] : kept - moved;
+            }
+        }
+
+        private static double softplus(double x, double beta) {
+            return beta * x > 20 ? x : Math.log1p(Math.exp(beta * x)) / beta;
+        }
+
+        private static double squares(double[] values) {
+            double sum = 0;
+            for (double value : values) {
+                sum += value * value;
+            }
+            return sum;
+        }
+
+        /** Adds one to a counter and answers it. */
+        private static long count(Group group, int index) {
+            long next = group.counters().getAtIndex(ValueLayout.JAVA_LONG, index) + 1;
+            group.counters().setAtIndex(ValueLayout.JAVA_LONG, index, next);
+            return next;
+        }
+
+        private static double[] read(MemorySegment memory, DType dtype) {
+            return Tensor.of(memory, dtype, memory.byteSize() / dtype.bytes())
+                    .toDoubles();
+        }
+
+        private static void write(MemorySegment memory, DType dtype, double[] values) {
+            Tensor tensor = Tensor.of(memory, dtype, values.length);
+            for (int k = 0; k < values.length; k++) {
+                tensor.set(k, values[k]);
+            }
+        }
+
+        @Override
+        public Outcome report() {
+            return outcome;
+        }
+
+        @Override
+        public void close() {}
+    }
+}

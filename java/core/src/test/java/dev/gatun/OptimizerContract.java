@@ -1,0 +1,242 @@
+package dev.gatun;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * What every optimizer on every backend must do. Each check takes a {@link Subject}; {@link NativeContractTest} runs them
+ * on the native library, {@link BrokenBackendsTest} on backends that are wrong on purpose.
+ */
+final class OptimizerContract {
+    /** Two synchronizations of SING's look-ahead. */
+    private static final int STEPS = 11;
+
+    private final Device device;
+    private final Path folder;
+
+    /** A contract on a device, with a folder for checkpoints. */
+    OptimizerContract(Device device, Path folder) {
+        this.device = device;
+        this.folder = folder;
+    }
+
+    /** All checks by name. */
+    Map<String, Consumer<Subject>> checks() {
+        Map<String, Consumer<Subject>> checks = new LinkedHashMap<>();
+        checks.put("equalsReference", this::equalsReference);
+        checks.put("skipsWhatHasNoGradient", this::skipsWhatHasNoGradient);
+        checks.put("resumeIsInvisible", this::resumeIsInvisible);
+        checks.put("repeatsItsBits", this::repeatsItsBits);
+        checks.put("refusesWhatIsNotFinite", this::refusesWhatIsNotFinite);
+        checks.put("obeysIeeeUnchecked", this::obeysIeeeUnchecked);
+        checks.put("standsStillWithoutLr", this::standsStillWithoutLr);
+        checks.put("keepsToItsMemory", this::keepsToItsMemory);
+        return checks;
+    }
+
+    void equalsReference(Subject subject) {
+        try (Run run = new Run(subject, device);
+                Run reference = new Run(subject.reference(), device)) {
+            for (int step = 1; step <= STEPS; step++) {
+                run.steps(step, step);
+                reference.steps(step, step);
+                requireClose(subject, "weights after step " + step, weights(run), weights(reference));
+                assertThat(run.optimizer.report().skipped()).isFalse();
+            }
+            requireClose(subject, "state", run.state(), reference.state());
+            for (int i = 0; i < run.optimizer.parameters().size(); i++) {
+                assertThat(run.optimizer.stepsTaken(i))
+                        .as("steps of p%d", i)
+                        .isEqualTo(reference.optimizer.stepsTaken(i));
+            }
+            double norm = reference.optimizer.report().gradientNorm();
+            assertThat(run.optimizer.report().gradientNorm()).isBetween(norm * (1 - 1e-12), norm * (1 + 1e-12));
+            assertThat(run.optimizer.steps()).isEqualTo(STEPS);
+        }
+    }
+
+    void skipsWhatHasNoGradient(Subject subject) {
+        for (int skipped : new int[] {0, 9}) {
+            try (Run run = new Run(subject, device)) {
+                run.bindAll(1);
+                run.optimizer.bindGradient(skipped, null);
+                byte[] before = bits(run, skipped);
+                run.optimizer.step();
+                assertThat(bits(run, skipped)).as("the skipped weight").isEqualTo(before);
+                for (int i = 0; i < run.optimizer.parameters().size(); i++) {
+                    assertThat(run.optimizer.stepsTaken(i)).as("steps of p%d", i).isEqualTo(i == skipped ? 0 : 1);
+                }
+                for (String slot : List.of("b", "m", "v", "vmax")) {
+                    if (subject.rule().slots().contains(slot)) {
+                        assertThat(run.optimizer.state(skipped, slot).toDoubles()).containsOnly(0);
+                    }
+                }
+            }
+        }
+    }
+
+    void resumeIsInvisible(Subject subject) {
+        Path half = folder.resolve("half.safetensors");
+        Path whole = folder.resolve("whole.safetensors");
+        Path resumed = folder.resolve("resumed.safetensors");
+        int k = 6; // one past a synchronization of SING's look-ahead
+        try (Run run = new Run(subject, device)) {
+            run.steps(1, k);
+            run.optimizer.save(half);
+            run.steps(k + 1, 2 * k);
+            run.optimizer.save(whole);
+            try (Run again = new Run(subject, device)) {
+                again.steps(20, 22); // what was there before must leave no trace
+                again.optimizer.load(half);
+                assertThat(again.optimizer.steps()).isEqualTo(k);
+                again.steps(k + 1, 2 * k);
+                again.optimizer.save(resumed);
+                assertThat(again.bits()).isEqualTo(run.bits());
+                assertThat(Files.mismatch(whole, resumed)).isEqualTo(-1);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    void repeatsItsBits(Subject subject) {
+        try (Run first = new Run(subject, device);
+                Run second = new Run(subject, device)) {
+            first.steps(1, STEPS);
+            second.steps(1, STEPS);
+            assertThat(Arrays.equals(first.bits(), second.bits()))
+                    .as("the same bits")
+                    .isTrue();
+        }
+    }
+
+    void refusesWhatIsNotFinite(Subject subject) {
+        try (Run run = new Run(subject, device)) {
+            run.steps(1, 2);
+            int count = run.optimizer.parameters().size();
+            for (int i = 0; i < count; i++) {
+                long length = run.problem.gradients.get(i).length();
+                for (long position : length == 0 ? new long[0] : new long[] {0, length / 2, length - 1}) {
+                    for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+                        run.bindAll(3);
+                        run.problem.gradients.get(i).set(position, bad);
+                        byte[] before = run.bits();
+                        byte[] gradients = run.problem.gradientBits();
+                        run.optimizer.step();
+                        assertThat(Arrays.equals(run.bits(), before))
+                                .as("nothing changed by %s at %d of p%d", bad, position, i)
+                                .isTrue();
+                        assertThat(run.problem.gradientBits()).isEqualTo(gradients);
+                        StepReport report = run.optimizer.report();
+                        assertThat(report.skipped()).isTrue();
+                        assertThat(report.reason()).contains("'p" + i + "'");
+                    }
+                }
+            }
+            long clock = run.optimizer.steps();
+            byte[] before = run.bits();
+            run.steps(3, 3);
+            assertThat(run.optimizer.steps()).isEqualTo(clock + 1);
+            assertThat(run.optimizer.report().skipped()).isFalse();
+            assertThat(run.bits()).as("a finite step after them").isNotEqualTo(before);
+        }
+    }
+
+    void obeysIeeeUnchecked(Subject subject) {
+        try (Run run = new Run(subject, device, builder -> builder.checkFinite(false));
+                Run reference = new Run(subject.reference(), device, builder -> builder.checkFinite(false))) {
+            for (Run each : List.of(run, reference)) {
+                each.steps(1, 2);
+                each.bindAll(3);
+                each.problem.gradients.get(9).set(130, Double.NaN);
+                each.optimizer.step();
+            }
+            assertThat(weights(run).get(9).get(130)).isNaN();
+            requireClose(subject, "weights after a NaN", weights(run), weights(reference));
+            assertThat(run.optimizer.report().skipped()).isFalse();
+            assertThat(run.optimizer.stepsTaken(9)).isEqualTo(reference.optimizer.stepsTaken(9));
+        }
+    }
+
+    void standsStillWithoutLr(Subject subject) {
+        Rule rule = subject.rule().withLr(0);
+        if (rule.toString().contains("decay=fixed")) {
+            return; // this form decays by itself
+        }
+        try (Run run = new Run(new Subject(rule.toString(), subject.dtype(), subject.backend()), device)) {
+            byte[] before = run.problem.weightBits();
+            run.steps(1, STEPS);
+            assertThat(Arrays.equals(run.problem.weightBits(), before))
+                    .as("weights stand still")
+                    .isTrue();
+            assertThat(run.optimizer.stepsTaken(0)).isGreaterThan(0);
+        }
+    }
+
+    void keepsToItsMemory(Subject subject) {
+        try (Run run = new Run(subject, device)) {
+            run.bindAll(1);
+            byte[] gradients = run.problem.gradientBits();
+            run.optimizer.step();
+            assertThat(run.problem.gradientBits()).as("gradients are not written").isEqualTo(gradients);
+            run.steps(2, STEPS);
+            assertThat(run.problem.sentinelsIntact())
+                    .as("bytes around the buffers")
+                    .isTrue();
+        }
+        try (Run run = new Run(subject, device, builder -> builder.zeroGradients(true))) {
+            run.bindAll(1);
+            run.optimizer.step();
+            assertThat(run.problem.gradientBits()).as("gradients are zeroed").containsOnly(0);
+            run.bindAll(2);
+            run.problem.gradients.get(11).set(5, Double.NaN);
+            run.optimizer.step();
+            assertThat(run.optimizer.report().skipped()).isTrue();
+            assertThat(run.problem.gradientBits()).as("those of a refused step, too").containsOnly(0);
+            assertThat(run.problem.sentinelsIntact()).isTrue();
+        }
+    }
+
+    private static List<Tensor> weights(Run run) {
+        return run.problem.parameters.stream().map(Parameter::weight).toList();
+    }
+
+    private static byte[] bits(Run run, int index) {
+        return Problem.bits(List.of(run.problem.parameters.get(index).weight()));
+    }
+
+    /** Norm-wise: the largest difference over the largest value of the tensor. NaN equals NaN and nothing else. */
+    private static void requireClose(Subject subject, String what, List<Tensor> actual, List<Tensor> expected) {
+        List<String> wrong = new ArrayList<>();
+        for (int i = 0; i < expected.size(); i++) {
+            double[] a = actual.get(i).toDoubles();
+            double[] e = expected.get(i).toDoubles();
+            double largest = Double.MIN_NORMAL;
+            for (double value : e) {
+                largest = Math.max(largest, Double.isNaN(value) ? 0 : Math.abs(value));
+            }
+            for (int k = 0; k < e.length; k++) {
+                boolean close = Double.isNaN(e[k])
+                        ? Double.isNaN(a[k])
+                        : Math.abs(a[k] - e[k]) <= subject.tolerance() * largest;
+                if (!close && wrong.size() < 5) {
+                    wrong.add("tensor " + i + " [" + k + "] is " + a[k] + ", should be " + e[k] + " of " + largest);
+                }
+            }
+        }
+        if (!wrong.isEmpty()) {
+            fail(subject + ": " + what + ": " + String.join("; ", wrong));
+        }
+    }
+}

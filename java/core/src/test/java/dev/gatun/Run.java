@@ -1,0 +1,83 @@
+package dev.gatun;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+
+/** A rule at work on a {@link Problem}: two groups with different learning rates, one of them scheduled. */
+final class Run implements AutoCloseable {
+    /** As a loss scale of 4. */
+    static final double GRADIENT_SCALE = 0.25;
+
+    final Problem problem;
+    final Optimizer optimizer;
+
+    Run(Subject subject, Device device) {
+        this(subject, device, UnaryOperator.identity());
+    }
+
+    Run(Subject subject, Device device, UnaryOperator<Optimizer.Builder> options) {
+        problem = new Problem(subject.dtype());
+        Rule rule = subject.rule();
+        int half = problem.parameters.size() / 2;
+        Optimizer.Builder builder = Optimizer.builder(device)
+                .group(ParameterGroup.of(rule, problem.parameters.subList(0, half))
+                        .withSchedule(Schedule.warmup(3).then(Schedule.step(4, 0.5))))
+                .group(rule.withLr(rule.lr() / 2), problem.parameters.subList(half, problem.parameters.size()));
+        if (subject.backend() != null) {
+            builder.backend(subject.backend());
+        }
+        optimizer = options.apply(builder).build();
+        optimizer.gradientScale(GRADIENT_SCALE);
+    }
+
+    /** Steps with the problem's gradients, some of them missing. */
+    void steps(int from, int to) {
+        for (int step = from; step <= to; step++) {
+            problem.fill(step);
+            List<Tensor> bound = new ArrayList<>();
+            for (int i = 0; i < problem.gradients.size(); i++) {
+                bound.add(Problem.hasGradient(step, i) ? problem.gradients.get(i) : null);
+            }
+            optimizer.bindGradients(bound);
+            optimizer.step();
+        }
+    }
+
+    /** Binds every gradient. */
+    void bindAll(int step) {
+        problem.fill(step);
+        optimizer.bindGradients(problem.gradients);
+    }
+
+    /** Everything that a step may change, but for the clock. */
+    byte[] bits() {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        bytes.writeBytes(problem.weightBits());
+        bytes.writeBytes(Problem.bits(state()));
+        for (int i = 0; i < optimizer.parameters().size(); i++) {
+            bytes.writeBytes((optimizer.stepsTaken(i) + ",").getBytes(StandardCharsets.US_ASCII));
+        }
+        return bytes.toByteArray();
+    }
+
+    /** All state tensors, parameter by parameter. */
+    List<Tensor> state() {
+        List<Tensor> state = new ArrayList<>();
+        List<String> slots = optimizer.groups().getFirst().rule().slots();
+        for (int i = 0; i < optimizer.parameters().size(); i++) {
+            for (String slot : slots) {
+                state.add(optimizer.state(i, slot));
+            }
+        }
+        return state;
+    }
+
+    @Override
+    public void close() {
+        optimizer.close();
+        problem.close();
+    }
+}

@@ -1,0 +1,58 @@
+package dev.gatun;
+
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * A rule on a type with a backend, to be held to {@link OptimizerContract}.
+ *
+ * @param backend null for the native one
+ */
+record Subject(String specification, DType dtype, Backend backend) {
+    /** Every rule, every option, every wrapper; decay never zero, so that a wrong form of it shows. */
+    static final List<String> SPECIFICATIONS = List.of(
+            "sgd(lr=0.1, weight_decay=0.01)",
+            "sgd(lr=0.05, momentum=0.9, dampening=0.1, weight_decay=0.01)",
+            "sgd(lr=0.05, momentum=0.9, nesterov=true, weight_decay=0.1, decay=decoupled)",
+            "sgd(lr=0.05, momentum=0.5, weight_decay=0.001, decay=fixed)",
+            "adam(lr=0.01, weight_decay=0.05)",
+            "adamw(lr=0.01, weight_decay=0.1)",
+            "adam(lr=0.01, beta1=0.8, beta2=0.95, eps=1e-4, weight_decay=0.001, decay=fixed, amsgrad=true)",
+            "adam(lr=0.01, weight_decay=0.01, softplus=50)",
+            "adamw(lr=0.01, weight_decay=0.1, amsgrad=true, softplus=5)",
+            "sing(lr=0.01, weight_decay=0.5)",
+            "sing(lr=0.01, weight_decay=0.5, softplus=0, lookahead=3, lookahead_alpha=0.3)",
+            "sing(sgd(lr=0.05, momentum=0.9, weight_decay=0.01))",
+            "sing(adamw(lr=0.01, weight_decay=0.1), center=false)",
+            "sing(sgd(lr=0.05, weight_decay=0.01), normalize=false)",
+            "clip(adamw(lr=0.01, weight_decay=0.1), norm=0.5)",
+            "clip(sgd(lr=0.05, weight_decay=0.1, decay=decoupled), norm=0.5)",
+            "clip(sing(clip(sgd(lr=0.05, momentum=0.9, weight_decay=0.01), norm=0.1)), norm=20)",
+            "lookahead(adamw(lr=0.01, weight_decay=0.1), k=3, alpha=0.3)",
+            "ema(sgd(lr=0.1, weight_decay=0.01), tau=0.9)",
+            "lookahead(ema(clip(sing(adamw(lr=0.01, weight_decay=0.1)), norm=2), tau=0.5), k=4)");
+
+    static Stream<Subject> all(Backend backend) {
+        return SPECIFICATIONS.stream()
+                .flatMap(s -> Stream.of(DType.values()).map(dtype -> new Subject(s, dtype, backend)));
+    }
+
+    Rule rule() {
+        return Rule.parse(specification);
+    }
+
+    /** The same rule computed by the model in F64. */
+    Subject reference() {
+        return new Subject(specification, DType.F64, new ModelBackend());
+    }
+
+    /** Norm-wise, after a dozen steps. F32 rounds every state and weight at every step. */
+    double tolerance() {
+        return dtype == DType.F32 ? 5e-6 : 1e-12;
+    }
+
+    @Override
+    public String toString() {
+        return specification + " " + dtype + " " + (backend == null ? "native" : backend);
+    }
+}
