@@ -113,7 +113,10 @@ gatun_status gatun_cuda_versions(int32_t* driver, int32_t* runtime) {
 int32_t gatun_cpu_best_isa(void) { return best_isa(); }
 
 gatun_status gatun_context_create(const gatun_context_options* options, gatun_context** context) {
-  return guarded([&] { required(context, "context") = new gatun_context(required(options, "options")); });
+  return guarded([&] {
+    required(context, "context");  // by itself: an assignment evaluates its right side first
+    *context = new gatun_context(required(options, "options"));
+  });
 }
 gatun_status gatun_context_destroy(gatun_context* context) {
   return guarded([&] { delete context; });
@@ -126,7 +129,10 @@ gatun_status gatun_context_synchronize(gatun_context* context) {
 }
 
 gatun_status gatun_memory_allocate(gatun_context* context, int64_t bytes, int32_t pinned, void** memory) {
-  return guarded([&] { required(memory, "memory") = required(context, "context").allocate(bytes, pinned != 0); });
+  return guarded([&] {
+    required(memory, "memory");
+    *memory = required(context, "context").allocate(bytes, pinned != 0);
+  });
 }
 gatun_status gatun_memory_free(gatun_context* context, void* memory, int32_t pinned) {
   return guarded([&] { required(context, "context").free(memory, pinned != 0); });
