@@ -96,4 +96,4 @@ install_file "$build/libgatun.so" "$output/libgatun.so"
 install_file "$build/libgatun_cuda.so" "$output/libgatun_cuda.so"
 install_file "$build/abi_dump" "$output/abi_dump"
 
-[ $test = OFF ] || (cd "$build" && ctest --output-on-failure)
+[ $test = OFF ] || (cd "$build" && ctest --output-on-failure --parallel "$(nproc)")
