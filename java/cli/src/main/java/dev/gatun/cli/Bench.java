@@ -96,12 +96,13 @@ final class Bench implements Callable<Integer> {
         BenchResult.Report report;
         try (Device target = device.open();
                 Progress progress = new Progress(spec.commandLine().getErr())) {
+            Machine machine = Machine.of(target); // now, since its load average must not count our own work
             for (TensorList list : tensors) {
                 try (Benchmark benchmark = new Benchmark(list, variants, target, device.dtype())) {
                     results.addAll(benchmark.run(rounds, progress));
                 }
             }
-            report = BenchResult.Report.of(Machine.of(target), results);
+            report = BenchResult.Report.of(machine, results);
         }
         spec.commandLine().getOut().print(BenchTable.of(report));
         spec.commandLine().getOut().flush();

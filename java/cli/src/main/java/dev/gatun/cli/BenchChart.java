@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,14 +27,15 @@ final class BenchChart {
             shares.computeIfAbsent(row, name -> new ArrayList<>()).add(100 * result.shareOfLimit());
         }
         CategoryChart chart = new CategoryChartBuilder()
-                .width(1100)
+                .width(1300)
                 .height(600)
                 .title("Share of memory speed, " + report.machine().cpu())
                 .xAxisTitle("")
                 .yAxisTitle("% of a loop that moves the same bytes")
                 .build();
-        chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideS);
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
         chart.getStyler().setLegendLayout(Styler.LegendLayout.Vertical);
+        chart.getStyler().setChartBackgroundColor(Color.WHITE);
         chart.getStyler().setYAxisMin(0.0);
         shares.forEach((row, values) -> chart.addSeries(row, lists, values));
         ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", file.toFile());

@@ -12,6 +12,12 @@ final class BenchTable {
         text.append(String.format(
                 Locale.ROOT, "%s, %d cores, caches %s%n", machine.cpu(), machine.cores(), machine.caches()));
         text.append(String.format(Locale.ROOT, "%s; %s%n", machine.os(), machine.jdk()));
+        if (machine.busy()) {
+            text.append(String.format(
+                    Locale.ROOT,
+                    "Busy: load average %.1f before the first round; times and shares are noisy, repeat on an idle machine%n",
+                    machine.loadAverage()));
+        }
         int width = report.results().stream()
                 .mapToInt(result -> result.optimizer().length())
                 .max()

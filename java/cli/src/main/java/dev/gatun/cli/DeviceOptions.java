@@ -36,8 +36,8 @@ final class DeviceOptions {
     private DType dtype;
 
     Device open() {
-        if (threads < 0 || threads > 4096) {
-            throw new BadInput("--threads " + threads + ": pass a number from 1 to 4096, or 0 for the default");
+        if (threads < 0 || threads > 1024) {
+            throw new BadInput("--threads " + threads + ": pass a number from 1 to 1024, or 0 for the default");
         }
         if (kind == Device.Kind.CUDA) {
             if (isa != null || threads != 0) {

@@ -98,7 +98,10 @@ final class Failures implements IExecutionStrategy, IParameterExceptionHandler, 
     }
 
     private static void say(CommandLine command, String message) {
-        String line = String.valueOf(message).strip().replaceAll("\\s*\\R\\s*", "; ");
+        String line = String.valueOf(message)
+                .strip()
+                .replaceAll(":\\s*\\R\\s*(?:- )?", ": ")
+                .replaceAll("\\s*\\R\\s*(?:- )?", "; ");
         command.getErr().println(command.getCommandSpec().qualifiedName() + ": " + line);
         command.getErr().flush();
     }

@@ -2,6 +2,7 @@ package dev.gatun.cli;
 
 import dev.gatun.Device;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +19,8 @@ import java.util.stream.Stream;
  * @param memoryBytes physical memory, 0 if unknown
  * @param device name of the device that was measured
  * @param isa instruction set in use, null off the CPU
+ * @param loadAverage processes that wanted a CPU in the minute before, -1 if unknown: well above 0 the numbers are not
+ *     worth keeping
  */
 record Machine(
         String cpu,
@@ -28,7 +31,8 @@ record Machine(
         String jdk,
         String gatun,
         String device,
-        String isa) {
+        String isa,
+        double loadAverage) {
     static Machine of(Device device) {
         return new Machine(
                 cpuModel(),
@@ -39,7 +43,13 @@ record Machine(
                 System.getProperty("java.vm.vendor") + " " + System.getProperty("java.runtime.version"),
                 Version.text(),
                 device.name(),
-                device.kind() == Device.Kind.CPU ? DeviceOptions.word(device.isa()) : null);
+                device.kind() == Device.Kind.CPU ? DeviceOptions.word(device.isa()) : null,
+                ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage());
+    }
+
+    /** Whether others used so much of the machine that what was measured is theirs as well. */
+    boolean busy() {
+        return loadAverage > 0.25 * cores;
     }
 
     static String cpuModel() {

@@ -43,7 +43,17 @@ class BenchTest {
         assertThat(report.keySet()).containsExactlyInAnyOrder("machine", "limit_gb_per_s", "results");
         assertThat(report.get("limit_gb_per_s").getAsDouble()).isPositive();
         assertThat(report.getAsJsonObject("machine").keySet())
-                .contains("cpu", "cores", "caches", "memory_bytes", "os", "jdk", "gatun", "device", "isa");
+                .contains(
+                        "cpu",
+                        "cores",
+                        "caches",
+                        "memory_bytes",
+                        "os",
+                        "jdk",
+                        "gatun",
+                        "device",
+                        "isa",
+                        "load_average");
         JsonArray results = report.getAsJsonArray("results");
         // The reference, SING and SGD without and with the finite check; on two lists.
         assertThat(results).hasSize(10);

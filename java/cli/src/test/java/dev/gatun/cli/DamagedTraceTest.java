@@ -98,7 +98,7 @@ class DamagedTraceTest {
             {"--tolerance", "-1"},
             {"--tolerance", "NaN"},
             {"--threads", "-1"},
-            {"--threads", "5000"},
+            {"--threads", "1025"},
             {"--json", folder.toString()},
             {"--json", folder.resolve("none/x.json").toString()},
             {"--out", folder.resolve("none/x").toString()},

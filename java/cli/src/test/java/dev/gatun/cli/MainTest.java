@@ -2,7 +2,10 @@ package dev.gatun.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -67,5 +70,24 @@ class MainTest {
     @Test
     void aNearCommandIsSuggested() {
         assertThat(Run.of("replya").err()).contains("did you mean", "replay");
+    }
+
+    /** As a process, since a library that does not load is an error that the whole JVM remembers. */
+    @Test
+    void aMissingLibraryIsOneLineAndCodeThree(@TempDir Path folder) throws Exception {
+        Process process = new ProcessBuilder(
+                        ProcessHandle.current().info().command().orElseThrow(),
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-Dgatun.library.path=" + folder,
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Main.class.getName(),
+                        "info")
+                .start();
+        String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String err = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(err).isEqualTo(3);
+        assertThat(out).isEmpty();
+        assertThat(err.lines()).hasSize(1).first().asString().contains("libgatun.so", folder.toString());
     }
 }
