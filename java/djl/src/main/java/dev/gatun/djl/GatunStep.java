@@ -1,0 +1,239 @@
+package dev.gatun.djl;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import dev.gatun.Device;
+import dev.gatun.Optimizer;
+import dev.gatun.Parameter;
+import dev.gatun.ParameterGroup;
+import dev.gatun.Rule;
+import dev.gatun.Schedule;
+import dev.gatun.StepReport;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * Takes the place of {@code Trainer.step()}: one native call updates all parameters of a block where they are, and zeroes
+ * their gradients in the same pass.
+ *
+ * <pre>{@code
+ * trainer.initialize(new Shape(batch, inputs));
+ * try (var step = GatunStep.builder(model.getBlock(), device, Rule.parse("adamw(lr=0.004)")).build()) {
+ *     for (var batch : batches) {
+ *         try (var collector = trainer.newGradientCollector()) {
+ *             collector.backward(loss(trainer, batch));
+ *         }
+ *         step.step();
+ *     }
+ *     step.save(Path.of("run.safetensors"));
+ * }
+ * }</pre>
+ *
+ * <p>Parameters are known by their path in the block, for example {@code 02Linear_weight}. Running statistics and frozen
+ * parameters are left alone; a parameter that is frozen later is skipped from then on, and goes on when it is unfrozen.
+ * Gradients add up over several backward passes until a step is taken. Like the {@link Optimizer} it is made of, it belongs
+ * to the thread that built it.
+ */
+public final class GatunStep implements AutoCloseable {
+    private final List<BlockParameters.Entry> trained;
+    private final List<BlockParameters.Entry> frozen;
+    private final Arena arena;
+    private final Optimizer optimizer;
+    private final long[] gradients; // the address bound for each parameter, 0 for none
+
+    private GatunStep(Builder builder) {
+        BlockParameters parameters = BlockParameters.of(builder.block);
+        trained = parameters.trained();
+        frozen = parameters.frozen();
+        gradients = new long[trained.size()];
+        arena = Arena.ofConfined();
+        boolean built = false;
+        try {
+            List<Parameter> views = new ArrayList<>();
+            for (BlockParameters.Entry entry : trained) {
+                Parameter view = Parameter.of(entry.path(), DjlTensors.of(entry.array(), arena));
+                boolean vector = entry.array().getShape().dimension() < 2;
+                views.add(vector && !builder.decayVectors ? view.withoutDecay() : view);
+            }
+            ParameterGroup group = ParameterGroup.of(builder.rule, views).withSchedule(builder.schedule);
+            optimizer = Optimizer.builder(builder.device)
+                    .group(group)
+                    .checkFinite(builder.checkFinite)
+                    .zeroGradients(true)
+                    .build();
+            built = true;
+        } finally {
+            if (!built) {
+                arena.close();
+            }
+        }
+    }
+
+    /**
+     * Starts the description of a step over a block's parameters.
+     *
+     * @param block initialized: its parameters have arrays
+     * @param device where the step is computed; the arrays have to be there
+     * @param rule the optimizer, with its learning rate
+     */
+    public static Builder builder(Block block, Device device, Rule rule) {
+        return new Builder(block, device, rule);
+    }
+
+    /**
+     * Updates all parameters that have a gradient and zeroes these gradients; a backward pass has to come first.
+     *
+     * @throws IllegalStateException if no parameter has a gradient, if the array of a parameter was replaced, if a parameter
+     *     that was frozen when this was built is not any more, or if this is closed
+     */
+    public void step() {
+        if (!arena.scope().isAlive()) {
+            throw new IllegalStateException("this GatunStep is closed");
+        }
+        // What has moved is unbound before anything is bound: one gradient may lie where another has been.
+        boolean moved = false;
+        boolean any = false;
+        for (int i = 0; i < gradients.length; i++) {
+            long address = gradientAddress(i);
+            any |= address != 0;
+            if (address != gradients[i]) {
+                optimizer.bindGradient(i, null);
+                gradients[i] = 0;
+                moved |= address != 0;
+            }
+        }
+        if (!any) {
+            throw new IllegalStateException("no parameter has a gradient: step() comes after a backward pass");
+        }
+        if (moved) {
+            bind();
+        }
+        for (BlockParameters.Entry entry : frozen) {
+            if (entry.parameter().requiresGradient()) {
+                throw new IllegalStateException("parameter " + entry.path()
+                        + " was frozen when this step was built and is not any more; build a new GatunStep");
+            }
+        }
+        optimizer.step();
+    }
+
+    /** Where the gradient of parameter i is now; 0 if it has none, or is frozen. */
+    private long gradientAddress(int i) {
+        BlockParameters.Entry entry = trained.get(i);
+        NDArray weight = entry.parameter().getArray();
+        if (weight != entry.array()) {
+            throw new IllegalStateException("parameter " + entry.path()
+                    + " got another array after this step was built; build a new GatunStep");
+        }
+        try (PtNDArray gradient = gradient(entry)) {
+            return gradient == null ? 0 : TorchMemory.address(gradient);
+        }
+    }
+
+    private void bind() {
+        for (int i = 0; i < gradients.length; i++) {
+            if (gradients[i] == 0) {
+                try (PtNDArray gradient = gradient(trained.get(i))) {
+                    if (gradient != null) {
+                        optimizer.bindGradient(i, DjlTensors.of(gradient, arena));
+                        gradients[i] = TorchMemory.address(gradient);
+                    }
+                }
+            }
+        }
+    }
+
+    /** A handle to be closed: left open, one per parameter and step would pile up in the weights' manager. */
+    private static PtNDArray gradient(BlockParameters.Entry entry) {
+        // NDArray.getGradient() makes up a new array of zeros where there is no gradient yet; this says null.
+        return entry.parameter().requiresGradient() ? JniUtils.getGradient((PtNDArray) entry.array()) : null;
+    }
+
+    /** Multiplies every gradient by a factor before anything else sees it: 1 / loss scale, or 1 / number of backward passes. */
+    public void gradientScale(double scale) {
+        optimizer.gradientScale(scale);
+    }
+
+    /** What the last step did; a step with a NaN or an infinity in a gradient is refused, and this names the parameter. */
+    public StepReport report() {
+        return optimizer.report();
+    }
+
+    /** Calls of {@link #step()} so far, those before the checkpoint that was loaded included. */
+    public long steps() {
+        return optimizer.steps();
+    }
+
+    /** The optimizer behind this step, for its state and its parameters. It is closed by {@link #close()}. */
+    public Optimizer optimizer() {
+        return optimizer;
+    }
+
+    /** Writes weights, optimizer state and step counters to a checkpoint; an older file of this name stays until it is whole. */
+    public void save(Path file) throws IOException {
+        optimizer.save(file);
+    }
+
+    /** Reads a checkpoint of the same optimizer and block, weights included, so that training goes on bit for bit. */
+    public void load(Path file) throws IOException {
+        optimizer.load(file);
+    }
+
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            optimizer.close();
+            arena.close();
+        }
+    }
+
+    /** What a step is made of. */
+    public static final class Builder {
+        private final Block block;
+        private final Device device;
+        private final Rule rule;
+        private Schedule schedule = Schedule.constant();
+        private boolean decayVectors = true;
+        private boolean checkFinite = true;
+
+        private Builder(Block block, Device device, Rule rule) {
+            this.block = Objects.requireNonNull(block, "block");
+            this.device = Objects.requireNonNull(device, "device");
+            this.rule = Objects.requireNonNull(rule, "rule");
+        }
+
+        /** The learning rate at every step; constant by default. */
+        public Builder schedule(Schedule schedule) {
+            this.schedule = Objects.requireNonNull(schedule, "schedule");
+            return this;
+        }
+
+        /** Whether weight decay applies to biases and gains (fewer than two dimensions), too; true by default, as in DJL. */
+        public Builder decayVectors(boolean decayVectors) {
+            this.decayVectors = decayVectors;
+            return this;
+        }
+
+        /** Whether a step is refused when a gradient has a NaN or an infinity; true by default. */
+        public Builder checkFinite(boolean checkFinite) {
+            this.checkFinite = checkFinite;
+            return this;
+        }
+
+        /**
+         * Builds the step and its state, zero-filled.
+         *
+         * @throws IllegalStateException if the block is not initialized
+         * @throws IllegalArgumentException if nothing is to be trained, or an array cannot be used where it is
+         */
+        public GatunStep build() {
+            return new GatunStep(this);
+        }
+    }
+}
