@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.cli.train.TrainCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -21,7 +22,14 @@ import picocli.CommandLine.Spec;
             "  3  device or native failure",
             ""
         },
-        subcommands = {Info.class, Replay.class, Bench.class, CheckpointCommand.class, HelpCommand.class})
+        subcommands = {
+            Info.class,
+            TrainCommand.class,
+            Replay.class,
+            Bench.class,
+            CheckpointCommand.class,
+            HelpCommand.class
+        })
 public final class Main implements Runnable {
     @Spec
     private CommandSpec spec;
