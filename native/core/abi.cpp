@@ -72,7 +72,8 @@ void reduce(gatun_plan& plan, const gatun_step_arguments& arguments) {
 void check_phase(const gatun_plan& plan, const gatun_step_arguments& arguments, Phase phase, const char* former) {
   if (plan.phase != phase) fail(GATUN_INVALID_ARGUMENT, "phases out of order: call %s first", former);
   if (plan.flags != arguments.flags)
-    fail(GATUN_INVALID_ARGUMENT, "flags: %lld, but gatun_reduce was called with %lld; a step has the same in all phases",
+    fail(GATUN_INVALID_ARGUMENT,
+         "flags: %lld, but gatun_reduce was called with %lld; a step has the same in all phases",
          (long long)arguments.flags, (long long)plan.flags);
 }
 

@@ -144,7 +144,8 @@ void gatun_context::traffic(void* const* arrays, int32_t count, int32_t written,
          GATUN_MAX_STATE);
   for (int32_t k = 0; k < count; ++k)
     if (arrays[k] == nullptr || reinterpret_cast<uintptr_t>(arrays[k]) % 4 != 0)
-      fail(GATUN_INVALID_ARGUMENT, "traffic: arrays[%d] is %s", k, arrays[k] == nullptr ? "null" : "not aligned to 4 bytes");
+      fail(GATUN_INVALID_ARGUMENT, "traffic: arrays[%d] is %s", k,
+           arrays[k] == nullptr ? "null" : "not aligned to 4 bytes");
   if (length < 0) fail(GATUN_INVALID_ARGUMENT, "length: %lld; must be 0 or more", (long long)length);
   if (dtype != GATUN_F32 && dtype != GATUN_F64) fail(GATUN_INVALID_ARGUMENT, "dtype: %d; must be a gatun_dtype", dtype);
   const size_t words = size_t(length) * (dtype == GATUN_F64 ? 2 : 1), lines = words / 16;

@@ -1,5 +1,5 @@
-// bits_test - the same bits from every instruction set of this CPU, any number of threads, every run, and the phases one by
-// one; and from a tensor alone as among thousands.
+// bits_test - the same bits from every instruction set of this CPU, any number of threads, every run, and the phases
+// one by one; and from a tensor alone as among thousands.
 #include "specs.h"
 
 using namespace test;
@@ -19,7 +19,8 @@ std::vector<GroupSetup> setup(const Spec& spec, const std::vector<Shape>& shapes
 // applied while others are still summed), or phase by phase. No gradient here is refused, so all are the same step.
 enum class Call { kChecked, kUnchecked, kPhases };
 
-std::vector<unsigned char> run(const std::vector<GroupSetup>& setups, int32_t isa, int32_t threads, Call call, int steps) {
+std::vector<unsigned char> run(const std::vector<GroupSetup>& setups, int32_t isa, int32_t threads, Call call,
+                               int steps) {
   Problem problem(setups, 7);
   Session session(problem, threads, isa);
   for (int step = 1; step <= steps; ++step) {
@@ -62,7 +63,8 @@ void compare(const std::string& name, const std::vector<GroupSetup>& setups, con
 void tensors_are_independent() {
   const Spec spec = adam("", 5e-3, 0.1, GATUN_DECAY_DECOUPLED, false, 50).standardize();
   std::vector<Shape> shapes;
-  for (int64_t i = 0; i < 2000; ++i) shapes.push_back(i % 2 == 0 ? vector_of(1 + i % 7) : matrix_of(1 + i % 3, 1 + i % 7));
+  for (int64_t i = 0; i < 2000; ++i)
+    shapes.push_back(i % 2 == 0 ? vector_of(1 + i % 7) : matrix_of(1 + i % 3, 1 + i % 7));
   Problem together({{spec, GATUN_F32, shapes}}, 11), alone({{spec, GATUN_F32, shapes}}, 11);
   together.make_gradients(1, false);
   alone.make_gradients(1, false);

@@ -12,18 +12,18 @@ namespace test {
 inline std::atomic<int> failures{0};
 
 // The condition is written so that a NaN fails: CHECK(error <= tolerance), never CHECK(!(error > tolerance)).
-#define CHECK(condition, ...)                                                    \
-  do {                                                                           \
-    if (!(condition) && test::failures++ < 25) {                                 \
+#define CHECK(condition, ...)                                                     \
+  do {                                                                            \
+    if (!(condition) && test::failures++ < 25) {                                  \
       std::fprintf(stderr, "%s:%d: %s failed: ", __FILE__, __LINE__, #condition); \
-      std::fprintf(stderr, __VA_ARGS__);                                         \
-      std::fprintf(stderr, "\n");                                                \
-    }                                                                            \
+      std::fprintf(stderr, __VA_ARGS__);                                          \
+      std::fprintf(stderr, "\n");                                                 \
+    }                                                                             \
   } while (0)
 
-#define CHECK_OK(call)                                                                                         \
-  do {                                                                                                         \
-    const gatun_status check_status = (call);                                                                  \
+#define CHECK_OK(call)                                                                                       \
+  do {                                                                                                       \
+    const gatun_status check_status = (call);                                                                \
     CHECK(check_status == GATUN_OK, "%s gives status %d: %s", #call, int(check_status), gatun_last_error()); \
   } while (0)
 

@@ -1,4 +1,5 @@
-// cuda_door_test CUDA_BACKEND|none ANOTHER_LIBRARY - opening the CUDA backend, and its reasons where there is no driver.
+// cuda_door_test CUDA_BACKEND|none ANOTHER_LIBRARY - opening the CUDA backend, and its reasons where there is no
+// driver.
 #include <cstring>
 
 #include "check.h"
@@ -23,15 +24,16 @@ void with_gpu() {
   if (context == nullptr) return;
   gatun_device_info info{};
   CHECK_OK(gatun_context_info(context, &info));
-  CHECK(info.memory_bytes > 0 && info.threads > 0 && info.isa >= 50 && info.name[0] != 0, "%lld bytes, %d multiprocessors, %d, %s",
-        (long long)info.memory_bytes, info.threads, info.isa, info.name);
+  CHECK(info.memory_bytes > 0 && info.threads > 0 && info.isa >= 50 && info.name[0] != 0,
+        "%lld bytes, %d multiprocessors, %d, %s", (long long)info.memory_bytes, info.threads, info.isa, info.name);
   constexpr int64_t n = 100003;
   char* pinned = nullptr;
   void *device = nullptr, *empty = nullptr;
   CHECK_OK(gatun_memory_allocate(context, n, 1, reinterpret_cast<void**>(&pinned)));
   CHECK_OK(gatun_memory_allocate(context, n, 0, &device));
   CHECK_OK(gatun_memory_allocate(context, 0, 0, &empty));
-  CHECK(reinterpret_cast<uintptr_t>(device) % 256 == 0 && empty != nullptr, "device memory at %p and %p", device, empty);
+  CHECK(reinterpret_cast<uintptr_t>(device) % 256 == 0 && empty != nullptr, "device memory at %p and %p", device,
+        empty);
   std::string text(n, 'x'), back(n, 'y');
   CHECK_OK(gatun_memory_copy(context, &back[0], device, n));
   CHECK_OK(gatun_context_synchronize(context));
@@ -65,7 +67,8 @@ void backend(const char* path) {
   CHECK(count == 0, "%d devices together with a failure", count);
   if (driver == 0) {
     for (int again = 0; again < 2; ++again) {
-      expect(gatun_cuda_device_count(&count), GATUN_UNAVAILABLE, "cudaErrorInsufficientDriver (35): CUDA driver version is insufficient");
+      expect(gatun_cuda_device_count(&count), GATUN_UNAVAILABLE,
+             "cudaErrorInsufficientDriver (35): CUDA driver version is insufficient");
       expect(gatun_cuda_device_count(&count), GATUN_UNAVAILABLE, "no NVIDIA driver here");
       CHECK(gatun_last_code() == 35, "code %d", gatun_last_code());
     }
@@ -84,7 +87,8 @@ int main(int argc, char** argv) {
   int32_t count = -1;
   expect(gatun_cuda_device_count(&count), GATUN_UNAVAILABLE, "no CUDA backend has been opened");
   for (int again = 0; again < 2; ++again)
-    expect(gatun_cuda_open("/nowhere/libgatun_cuda.so"), GATUN_UNAVAILABLE, "/nowhere/libgatun_cuda.so: cannot open shared object file");
+    expect(gatun_cuda_open("/nowhere/libgatun_cuda.so"), GATUN_UNAVAILABLE,
+           "/nowhere/libgatun_cuda.so: cannot open shared object file");
   expect(gatun_cuda_device_count(&count), GATUN_UNAVAILABLE, "/nowhere/libgatun_cuda.so");
   expect(gatun_cuda_open(argv[2]), GATUN_UNAVAILABLE, "is not a backend of ABI 1");
   expect(gatun_cuda_open("relative.so"), GATUN_INVALID_ARGUMENT, "relative.so");

@@ -33,8 +33,8 @@ void refuse(const std::string& name, Problem& problem, Session& session, size_t 
   CHECK(report.skipped_group == int64_t(g) && report.skipped_tensor == int64_t(t),
         "%s: %g in group %zu, tensor %zu is reported in group %lld, tensor %lld", name.c_str(), bad, g, t,
         (long long)report.skipped_group, (long long)report.skipped_tensor);
-  CHECK(problem.bits() == before, "%s: %g at element %lld of group %zu, tensor %zu changed something", name.c_str(), bad,
-        (long long)i, g, t);
+  CHECK(problem.bits() == before, "%s: %g at element %lld of group %zu, tensor %zu changed something", name.c_str(),
+        bad, (long long)i, g, t);
   CHECK(problem.padding_intact(), "%s: bytes beside a buffer were written", name.c_str());
   gradient.set(i, good);
 }
@@ -44,7 +44,8 @@ void everywhere(const Spec& spec, int32_t dtype, bool slow) {
   const std::vector<Shape> shapes = {vector_of(1), vector_of(33), matrix_of(3, 5), matrix_of(1, 40), vector_of(70)};
   const std::vector<Shape> large = {vector_of(8193), matrix_of(2, 4100), matrix_of(500, 9)};
   const std::string name = spec.name + (dtype == GATUN_F64 ? " f64" : " f32");
-  Problem problem({{spec, dtype, shapes}, {spec, dtype, large}}, 5), undisturbed({{spec, dtype, shapes}, {spec, dtype, large}}, 5);
+  Problem problem({{spec, dtype, shapes}, {spec, dtype, large}}, 5),
+      undisturbed({{spec, dtype, shapes}, {spec, dtype, large}}, 5);
   Session session(problem, 3), other(undisturbed, 2);
   problem.make_gradients(1, false);
   for (size_t t = 0; t < shapes.size(); ++t)
@@ -57,16 +58,19 @@ void everywhere(const Spec& spec, int32_t dtype, bool slow) {
     CHECK_OK(other.step(0));
     CHECK(session.report().skipped == 0, "%s: step %d is refused for an earlier step's gradient", name.c_str(), step);
     for (size_t t = 0; t < large.size(); ++t)
-      for (const int64_t i : {int64_t(0), int64_t(2047), int64_t(2048), int64_t(4095), int64_t(4096), large[t].length - 1})
+      for (const int64_t i :
+           {int64_t(0), int64_t(2047), int64_t(2048), int64_t(4095), int64_t(4096), large[t].length - 1})
         for (const double bad : {kNaN, kInfinity, -kInfinity})
           if (!slow || std::isnan(bad)) refuse(name, problem, session, 1, t, i, bad);
   }
-  CHECK(problem.bits() == undisturbed.bits(), "%s: refused steps left a trace in the steps that followed", name.c_str());
+  CHECK(problem.bits() == undisturbed.bits(), "%s: refused steps left a trace in the steps that followed",
+        name.c_str());
 }
 
 void edges_of_the_check() {
   const Spec spec = adam("", 1e-3);
-  Problem problem({{spec, GATUN_F32, {vector_of(50), vector_of(60)}}, {spec, GATUN_F64, {vector_of(50), vector_of(60)}}}, 3);
+  Problem problem(
+      {{spec, GATUN_F32, {vector_of(50), vector_of(60)}}, {spec, GATUN_F64, {vector_of(50), vector_of(60)}}}, 3);
   Session session(problem, 2);
   problem.make_gradients(1, false);
   // the largest floats are finite, and so is the sum of their squares in double
@@ -101,12 +105,14 @@ void zeroing() {
     for (size_t t = 0; t < 2; ++t)
       for (int64_t i = 0; i < problem.groups[0].tensors[t].gradient.size(); ++i)
         CHECK(problem.groups[0].tensors[t].gradient.get(i) == 0, "gradient %zu[%lld] is not cleared", t, (long long)i);
-    for (int64_t i = 0; i < 5; ++i) CHECK(problem.groups[0].tensors[2].gradient.get(i) != 0, "an unbound gradient was cleared");
+    for (int64_t i = 0; i < 5; ++i)
+      CHECK(problem.groups[0].tensors[2].gradient.get(i) != 0, "an unbound gradient was cleared");
     CHECK(problem.padding_intact(), "bytes beside a buffer were written");
   }
 }
 
-// Without the check, IEEE arithmetic: a NaN spoils its own element, and under a norm its whole tensor, and nothing else.
+// Without the check, IEEE arithmetic: a NaN spoils its own element, and under a norm its whole tensor, and nothing
+// else.
 void without_check() {
   const std::vector<Shape> shapes = {vector_of(40), vector_of(40)};
   for (const bool standardized : {false, true}) {
@@ -121,7 +127,8 @@ void without_check() {
     CHECK(problem.groups[0].counter(0) == 1, "the counter did not advance");
     for (int64_t i = 0; i < 40; ++i) {
       const bool spoiled = std::isnan(problem.groups[0].tensors[0].weight.get(i));
-      CHECK(spoiled == (standardized || i == 17), "weight %lld is NaN: %d (standardized: %d)", (long long)i, spoiled, standardized);
+      CHECK(spoiled == (standardized || i == 17), "weight %lld is NaN: %d (standardized: %d)", (long long)i, spoiled,
+            standardized);
       CHECK(!std::isnan(problem.groups[0].tensors[1].weight.get(i)), "the NaN reached another tensor");
     }
   }

@@ -1,5 +1,5 @@
-// misuse_test - what the C ABI must refuse: each wrong argument by itself, with a message that says where and what; never
-// a crash, never a change.
+// misuse_test - what the C ABI must refuse: each wrong argument by itself, with a message that says where and what;
+// never a crash, never a change.
 #include <climits>
 #include <cmath>
 #include <functional>
@@ -18,11 +18,11 @@ bool says(const std::vector<std::string>& words) {
   return true;
 }
 
-#define REFUSED(call, ...)                                                                                     \
-  do {                                                                                                         \
-    const gatun_status refused_status = (call);                                                                \
-    CHECK(refused_status == GATUN_INVALID_ARGUMENT, "%s gives status %d", #call, int(refused_status));         \
-    CHECK(says({__VA_ARGS__}), "%s: the message is \"%s\"", #call, gatun_last_error());                        \
+#define REFUSED(call, ...)                                                                             \
+  do {                                                                                                 \
+    const gatun_status refused_status = (call);                                                        \
+    CHECK(refused_status == GATUN_INVALID_ARGUMENT, "%s gives status %d", #call, int(refused_status)); \
+    CHECK(says({__VA_ARGS__}), "%s: the message is \"%s\"", #call, gatun_last_error());                \
   } while (0)
 
 gatun_context* context() {
@@ -39,7 +39,8 @@ gatun_context* context() {
 // A healthy description of two groups, one detail of which a test spoils.
 struct Description {
   Problem problem{{{adam("", 1e-3).lookahead(5, 0.5, true), GATUN_F32, {vector_of(10), matrix_of(3, 5)}},
-                   {sgd("", 0.1, 0.9).standardize(), GATUN_F64, {vector_of(4), vector_of(6), matrix_of(2, 9)}}}, 3};
+                   {sgd("", 0.1, 0.9).standardize(), GATUN_F64, {vector_of(4), vector_of(6), matrix_of(2, 9)}}},
+                  3};
   std::vector<gatun_group> groups = problem.describe();
   gatun_tensor& tensor(size_t g, size_t t) { return const_cast<gatun_tensor&>(groups[g].tensors[t]); }
 };
@@ -59,8 +60,10 @@ void* shifted(void* address, int64_t bytes) { return static_cast<char*>(address)
 
 void descriptions() {
   spoiled("a null weight", {"group 1", "tensor 2", "weight", "null"}, [](auto& d) { d.tensor(1, 2).weight = nullptr; });
-  spoiled("a null state", {"group 0", "tensor 1", "state[1]", "null"}, [](auto& d) { d.tensor(0, 1).state[1] = nullptr; });
-  spoiled("no slow weights", {"group 0", "tensor 0", "state[2]", "null"}, [](auto& d) { d.tensor(0, 0).state[2] = nullptr; });
+  spoiled("a null state", {"group 0", "tensor 1", "state[1]", "null"},
+          [](auto& d) { d.tensor(0, 1).state[1] = nullptr; });
+  spoiled("no slow weights", {"group 0", "tensor 0", "state[2]", "null"},
+          [](auto& d) { d.tensor(0, 0).state[2] = nullptr; });
   for (const int64_t bytes : {1, 2, 3}) {
     spoiled("a misaligned weight", {"group 0", "tensor 1", "weight", "aligned"},
             [&](auto& d) { d.tensor(0, 1).weight = shifted(d.tensor(0, 1).weight, bytes); });
@@ -76,14 +79,20 @@ void descriptions() {
   spoiled("no rows", {"group 0", "tensor 1", "0", "15"}, [](auto& d) { d.tensor(0, 1).rows = 0; });
   spoiled("negative rows", {"group 0", "tensor 1", "-3"}, [](auto& d) { d.tensor(0, 1).rows = -3; });
   for (const int32_t number : {-1, 2, 1000, INT_MAX}) {
-    spoiled("an unknown rule", {"group 1", "rule", std::to_string(number)}, [&](auto& d) { d.groups[1].rule = number; });
-    spoiled("an unknown dtype", {"group 1", "dtype", std::to_string(number)}, [&](auto& d) { d.groups[1].dtype = number; });
-    spoiled("an unknown transformation", {"group 1", std::to_string(number)}, [&](auto& d) { d.groups[1].transforms[0].kind = number; });
-    spoiled("an unknown average", {"group 0", std::to_string(number)}, [&](auto& d) { d.groups[0].averages[0].kind = number; });
+    spoiled("an unknown rule", {"group 1", "rule", std::to_string(number)},
+            [&](auto& d) { d.groups[1].rule = number; });
+    spoiled("an unknown dtype", {"group 1", "dtype", std::to_string(number)},
+            [&](auto& d) { d.groups[1].dtype = number; });
+    spoiled("an unknown transformation", {"group 1", std::to_string(number)},
+            [&](auto& d) { d.groups[1].transforms[0].kind = number; });
+    spoiled("an unknown average", {"group 0", std::to_string(number)},
+            [&](auto& d) { d.groups[0].averages[0].kind = number; });
   }
   for (const int32_t count : {-1, 5, INT_MAX}) {
-    spoiled("a wrong number of transformations", {"group 1", std::to_string(count)}, [&](auto& d) { d.groups[1].transform_count = count; });
-    spoiled("a wrong number of averages", {"group 1", std::to_string(count)}, [&](auto& d) { d.groups[1].average_count = count; });
+    spoiled("a wrong number of transformations", {"group 1", std::to_string(count)},
+            [&](auto& d) { d.groups[1].transform_count = count; });
+    spoiled("a wrong number of averages", {"group 1", std::to_string(count)},
+            [&](auto& d) { d.groups[1].average_count = count; });
   }
   spoiled("a clip to 0", {"group 1", "0"}, [](auto& d) { d.groups[1].transforms[0] = {0, GATUN_CLIP, 0, 0, 0}; });
   spoiled("a clip to NaN", {"group 1", "nan"}, [](auto& d) { d.groups[1].transforms[0] = {NAN, GATUN_CLIP, 0, 0, 0}; });
@@ -104,7 +113,8 @@ void descriptions() {
   CHECK_OK(gatun_plan_destroy(plan));
   // empty tensors may be anywhere, also nowhere
   d.tensor(0, 0).length = 0;
-  d.tensor(0, 0).weight = d.tensor(0, 0).gradient = d.tensor(0, 0).state[0] = d.tensor(0, 0).state[1] = d.tensor(0, 0).state[2] = nullptr;
+  d.tensor(0, 0).weight = d.tensor(0, 0).gradient = d.tensor(0, 0).state[0] = d.tensor(0, 0).state[1] =
+      d.tensor(0, 0).state[2] = nullptr;
   CHECK_OK(gatun_plan_create(context(), d.groups.data(), 2, &plan));
   CHECK_OK(gatun_plan_destroy(plan));
 }
@@ -173,7 +183,8 @@ void contexts() {
   for (const int64_t bytes : {0, 1, 255, 256, 257, 100000}) {
     void* memory = nullptr;
     CHECK_OK(gatun_memory_allocate(context(), bytes, bytes % 2, &memory));
-    CHECK(memory != nullptr && reinterpret_cast<uintptr_t>(memory) % 256 == 0, "%lld bytes at %p", (long long)bytes, memory);
+    CHECK(memory != nullptr && reinterpret_cast<uintptr_t>(memory) % 256 == 0, "%lld bytes at %p", (long long)bytes,
+          memory);
     int64_t set = 0;
     for (int64_t i = 0; i < bytes; ++i) set += static_cast<char*>(memory)[i] != 0;
     CHECK(set == 0, "%lld of %lld bytes are not zero", (long long)set, (long long)bytes);
@@ -223,7 +234,7 @@ void steps() {
   REFUSED(gatun_plan_gradient(plan, 1, -1, gradient), "tensor", "-1");
   REFUSED(gatun_plan_gradient(plan, 1, 3, gradient), "tensor", "3");
   REFUSED(gatun_plan_gradient(plan, 1, 0, shifted(gradient, 4)), "group 1", "tensor 0", "aligned");
-  CHECK_OK(gatun_step(plan, &good));  // still as good as new
+  CHECK_OK(gatun_step(plan, &good));                    // still as good as new
   REFUSED(gatun_apply(plan, &good), "gatun_finalize");  // a step is applied once
 
   // a gradient that comes or goes between the phases belongs to the next step
@@ -267,7 +278,8 @@ void errors_belong_to_threads() {
   REFUSED(gatun_context_synchronize(nullptr), "context");
   const std::string here = gatun_last_error();
   std::thread([] {
-    CHECK(gatun_last_error()[0] == 0 && gatun_last_code() == 0, "a new thread begins with the error \"%s\"", gatun_last_error());
+    CHECK(gatun_last_error()[0] == 0 && gatun_last_code() == 0, "a new thread begins with the error \"%s\"",
+          gatun_last_error());
     REFUSED(gatun_memory_free(nullptr, nullptr, 0), "context");
   }).join();
   CHECK(here == gatun_last_error(), "another thread's error is here: \"%s\"", gatun_last_error());
@@ -276,7 +288,8 @@ void errors_belong_to_threads() {
 }  // namespace
 
 int main() {
-  CHECK(gatun_abi_version() == GATUN_ABI_VERSION, "the library has ABI %d, the header %d", gatun_abi_version(), GATUN_ABI_VERSION);
+  CHECK(gatun_abi_version() == GATUN_ABI_VERSION, "the library has ABI %d, the header %d", gatun_abi_version(),
+        GATUN_ABI_VERSION);
   CHECK(gatun_version() != nullptr && gatun_version()[0] != 0, "no version");
   errors_belong_to_threads();  // first: nothing has failed yet
   descriptions();

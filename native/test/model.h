@@ -1,5 +1,5 @@
-// model.h - what a step must do, in double precision and unfused: ALGORITHMS.md sections 1, 2 and 7 as they are written.
-// It knows nothing of chunks, coefficients or phases, so it shares no mistake with the library.
+// model.h - what a step must do, in double precision and unfused: ALGORITHMS.md sections 1, 2 and 7 as they are
+// written. It knows nothing of chunks, coefficients or phases, so it shares no mistake with the library.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -25,7 +25,7 @@ struct ModelGroup {
 
 class Model {
  public:
-  explicit Model(const Problem& problem);  // starts from its weights
+  explicit Model(const Problem& problem);                    // starts from its weights
   void step(const Problem& problem, double gradient_scale);  // reads its gradients and learning rates
 
   std::vector<ModelGroup> groups;

@@ -15,7 +15,8 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Standardizes one gradient by way of a plain SGD step with learning rate -1 on zero weights: w = h.
-std::vector<double> standardized(const Shape& shape, int32_t dtype, const std::vector<double>& gradient, double eps = 1e-8) {
+std::vector<double> standardized(const Shape& shape, int32_t dtype, const std::vector<double>& gradient,
+                                 double eps = 1e-8) {
   Problem problem({{sgd("", -1).standardize(true, true, eps), dtype, {shape}}}, 1);
   TensorData& tensor = problem.groups[0].tensors[0];
   for (int64_t i = 0; i < shape.length; ++i) {
@@ -33,7 +34,8 @@ std::vector<double> standardized(const Shape& shape, int32_t dtype, const std::v
 // h of the values as the dtype stores them, in long double.
 std::vector<double> exact(const Shape& shape, int32_t dtype, const std::vector<double>& gradient) {
   std::vector<long double> g;
-  for (const double x : gradient) g.push_back(dtype == GATUN_F32 ? static_cast<long double>(float(x)) : static_cast<long double>(x));
+  for (const double x : gradient)
+    g.push_back(dtype == GATUN_F32 ? static_cast<long double>(float(x)) : static_cast<long double>(x));
   const int64_t n = shape.length / shape.rows;
   long double squares = 0;
   for (int64_t r = 0; r < shape.rows; ++r) {
@@ -60,7 +62,8 @@ void rows_keep_their_digits() {
         for (const bool outlier : {false, true}) {
           const Shape shape = matrix_of(3, n);
           std::vector<double> g;
-          for (int64_t i = 0; i < shape.length; ++i) g.push_back(0.01 * (ratio * (1 + double(i / n)) + random_number(5, uint64_t(i))));
+          for (int64_t i = 0; i < shape.length; ++i)
+            g.push_back(0.01 * (ratio * (1 + double(i / n)) + random_number(5, uint64_t(i))));
           if (outlier)
             for (int64_t r = 0; r < 3; ++r) g[size_t(r * n)] = 1e3;  // the shift itself
           const std::vector<double> h = standardized(shape, dtype, g), expected = exact(shape, dtype, g);
@@ -70,10 +73,12 @@ void rows_keep_their_digits() {
             largest = std::max(largest, std::fabs(expected[i]));
           }
           const double tolerance = dtype == GATUN_F32 ? 1e-6 : 1e-9;
-          CHECK(worst / largest <= (dtype == GATUN_F32 ? 3e-7 : 1e-9), "%d, rows of %lld, |mean|/std %g, outlier %d: h differs by %g",
-                dtype, (long long)n, ratio, outlier, worst / largest);
-          CHECK(std::fabs(norm(h) / norm(expected) - 1) <= tolerance, "%d, rows of %lld, |mean|/std %g, outlier %d: norm %.9g, not %.9g",
-                dtype, (long long)n, ratio, outlier, norm(h), norm(expected));
+          CHECK(worst / largest <= (dtype == GATUN_F32 ? 3e-7 : 1e-9),
+                "%d, rows of %lld, |mean|/std %g, outlier %d: h differs by %g", dtype, (long long)n, ratio, outlier,
+                worst / largest);
+          CHECK(std::fabs(norm(h) / norm(expected) - 1) <= tolerance,
+                "%d, rows of %lld, |mean|/std %g, outlier %d: norm %.9g, not %.9g", dtype, (long long)n, ratio, outlier,
+                norm(h), norm(expected));
         }
       }
     }
@@ -88,7 +93,8 @@ void constant_rows_give_zero() {
         const std::vector<double> h = standardized(shape, dtype, std::vector<double>(size_t(shape.length), value));
         int64_t different = 0;
         for (const double x : h) different += !(x == 0);
-        CHECK(different == 0, "rows of %lld equal %g: %lld elements are not 0", (long long)n, value, (long long)different);
+        CHECK(different == 0, "rows of %lld equal %g: %lld elements are not 0", (long long)n, value,
+              (long long)different);
       }
     }
   }
@@ -112,7 +118,8 @@ double softplus_error(T beta, bool dense) {
       CHECK(got == x, "softplus(%g; %g) = %g", double(x), double(beta), double(got));
       return;
     }
-    const long double exact = static_cast<long double>(x) + std::log1p(std::exp(-static_cast<long double>(beta) * x)) / beta;
+    const long double exact =
+        static_cast<long double>(x) + std::log1p(std::exp(-static_cast<long double>(beta) * x)) / beta;
     const double e = ulps(got, exact);
     CHECK(e <= (sizeof(T) == 4 ? 4.0 : 3.0),  // as rules/numeric.h claims
           "softplus(%.17g; %g) = %.17g is off by %g ulp", double(x), double(beta), double(got), e);
@@ -129,7 +136,8 @@ double softplus_error(T beta, bool dense) {
     probe(above = std::nextafter(above, std::numeric_limits<T>::infinity()));
   }
   for (T x = T(21) / beta; x < std::numeric_limits<T>::max() / 16; x *= 8) probe(x);
-  CHECK(gatun::softplus(std::numeric_limits<T>::max(), beta, 1 / beta) == std::numeric_limits<T>::max(), "the largest number");
+  CHECK(gatun::softplus(std::numeric_limits<T>::max(), beta, 1 / beta) == std::numeric_limits<T>::max(),
+        "the largest number");
   CHECK(gatun::softplus(T(kInfinity), beta, 1 / beta) == T(kInfinity), "infinity");
   CHECK(std::isnan(gatun::softplus(T(NAN), beta, 1 / beta)), "NaN");
   return worst;
@@ -137,7 +145,8 @@ double softplus_error(T beta, bool dense) {
 
 void powers() {
   for (const double b : {0.0, 0.5, 0.9, 0.999, 1 - 1e-9, 1.0}) {
-    for (const int64_t n : {int64_t(0), int64_t(1), int64_t(2), int64_t(3), int64_t(1000), int64_t(1) << 24, int64_t(1) << 31}) {
+    for (const int64_t n :
+         {int64_t(0), int64_t(1), int64_t(2), int64_t(3), int64_t(1000), int64_t(1) << 24, int64_t(1) << 31}) {
       const long double exact = std::pow(static_cast<long double>(b), static_cast<long double>(n));
       const double got = gatun::power(b, n);
       const double bound = double(n) * 0x1p-52 * got;  // as rules/numeric.h claims
@@ -150,9 +159,11 @@ void powers() {
 
 // A caller may flush denormals or round upwards; that neither changes a result nor is changed by a step.
 void rounding_mode_of_the_caller() {
-  const std::vector<Shape> shapes = {vector_of(70000), matrix_of(4, 20011), vector_of(33)};  // enough for several threads
-  const std::vector<GroupSetup> setups = {{adam("", 5e-3, 0.1, GATUN_DECAY_DECOUPLED, false, 50).standardize().ema(0.99), GATUN_F32, shapes},
-                                          {sgd("", 0.05, 0.9).clip(1), GATUN_F32, shapes}};
+  const std::vector<Shape> shapes = {vector_of(70000), matrix_of(4, 20011),
+                                     vector_of(33)};  // enough for several threads
+  const std::vector<GroupSetup> setups = {
+      {adam("", 5e-3, 0.1, GATUN_DECAY_DECOUPLED, false, 50).standardize().ema(0.99), GATUN_F32, shapes},
+      {sgd("", 0.05, 0.9).clip(1), GATUN_F32, shapes}};
   const auto run = [&](uint32_t mode) {
     Problem problem(setups, 17);
     problem.gradient_magnitude = 1e-38;  // denormal gradients, and moments further down
@@ -182,7 +193,8 @@ void rounding_mode_of_the_caller() {
 void extremes() {
   for (const double magnitude : {1e-40, 1e-30, 1e-12, 1e12}) {
     Problem problem({{adam("adam", 1e-3), GATUN_F32, {vector_of(100)}},
-                     {adam("sing", 1e-3, 0, 0, false, 50).standardize(), GATUN_F32, {matrix_of(4, 25)}}}, 23);
+                     {adam("sing", 1e-3, 0, 0, false, 50).standardize(), GATUN_F32, {matrix_of(4, 25)}}},
+                    23);
     problem.gradient_magnitude = magnitude;
     Model model(problem);
     Session session(problem, 1);

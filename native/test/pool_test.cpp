@@ -1,5 +1,5 @@
-// pool_test - contexts and their threads: made and destroyed, used from several threads, chosen by the environment. The test
-// that runs under TSan.
+// pool_test - contexts and their threads: made and destroyed, used from several threads, chosen by the environment. The
+// test that runs under TSan.
 #include <thread>
 
 #include "specs.h"
@@ -8,12 +8,14 @@ using namespace test;
 
 namespace {
 
-// Large enough that a step is shared among several threads. A clip makes all of them wait for each other between summing
-// and updating; without one, and without the finite check, only the threads that share a tensor wait.
+// Large enough that a step is shared among several threads. A clip makes all of them wait for each other between
+// summing and updating; without one, and without the finite check, only the threads that share a tensor wait.
 std::vector<GroupSetup> shared_work(bool clip) {
   Spec spec = sgd("", 0.05, 0.9).lookahead(2, 0.5, false);
   if (clip) spec.clip(1);
-  return {{adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED).standardize(), GATUN_F32, {matrix_of(40, 3001), vector_of(50000), vector_of(7)}},
+  return {{adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED).standardize(),
+           GATUN_F32,
+           {matrix_of(40, 3001), vector_of(50000), vector_of(7)}},
           {spec, GATUN_F64, {vector_of(70001), matrix_of(3, 9)}}};
 }
 
@@ -38,7 +40,7 @@ void made_and_destroyed(int cycles) {
   problem.make_gradients(1, false);
   for (int i = 0; i < cycles; ++i) {
     Session session(problem, 1 + i % 8);
-    if (i % 3 != 0) CHECK_OK(session.step());  // and every third never works
+    if (i % 3 != 0) CHECK_OK(session.step());                                   // and every third never works
     if (i % 7 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // its workers have gone to sleep
   }
 }
@@ -129,7 +131,8 @@ void environment() {
   five.threads = 5;
   CHECK_OK(make(five, &info));
   CHECK(info.threads == 5, "5 threads asked for, GATUN_THREADS=3: %d threads", info.threads);
-  for (const char* bad : {"0", "-2", "abc", "2x", "1.5", "99999999999999999999", "1000000"}) refused("GATUN_THREADS", bad);
+  for (const char* bad : {"0", "-2", "abc", "2x", "1.5", "99999999999999999999", "1000000"})
+    refused("GATUN_THREADS", bad);
   unsetenv("GATUN_THREADS");
 
   const char* names[] = {"scalar", "avx2", "avx512"};
@@ -140,7 +143,8 @@ void environment() {
     const gatun_status by_name = make(options, &info);
     unsetenv("GATUN_ISA");
     if (isa <= gatun_cpu_best_isa()) {
-      CHECK(by_name == GATUN_OK && info.isa == isa, "GATUN_ISA=%s gives status %d, isa %d", name, int(by_name), info.isa);
+      CHECK(by_name == GATUN_OK && info.isa == isa, "GATUN_ISA=%s gives status %d, isa %d", name, int(by_name),
+            info.isa);
       options.isa = isa;
       CHECK(make(options, &info) == GATUN_OK && info.isa == isa, "isa %s gives %d", name, info.isa);
     } else {
@@ -162,7 +166,8 @@ void traffic() {
     const std::vector<unsigned char> before = problem.bits();
     void* arrays[] = {tensor.weight.data(), tensor.state[0].data(), tensor.state[1].data(), tensor.gradient.data()};
     CHECK_OK(gatun_traffic(context, arrays, 4, 3, n, GATUN_F32));
-    CHECK(problem.bits() == before && problem.padding_intact(), "traffic over %lld elements changed bits", (long long)n);
+    CHECK(problem.bits() == before && problem.padding_intact(), "traffic over %lld elements changed bits",
+          (long long)n);
   }
   CHECK_OK(gatun_context_destroy(context));
 }

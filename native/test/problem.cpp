@@ -110,7 +110,8 @@ void Problem::make_gradients(int64_t step, bool idle) {
       tensor.idle = idle && key % 5 == 0;
       const int64_t row_length = tensor.shape.rows > 0 ? tensor.shape.length / tensor.shape.rows : 0;
       for (int64_t r = 0, i = 0; r < tensor.shape.rows; ++r) {
-        const double row_mean = tensor.shape.matrix ? double(r % 7) * 0.3 : 0;  // or centring would change next to nothing
+        const double row_mean =
+            tensor.shape.matrix ? double(r % 7) * 0.3 : 0;  // or centring would change next to nothing
         for (const int64_t end = i + row_length; i < end; ++i)
           tensor.gradient.set(i, gradient_magnitude * (row_mean + random_number(key, uint64_t(i))));
       }

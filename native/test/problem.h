@@ -1,5 +1,5 @@
-// problem.h - an optimization problem for a test: groups of tensors of given shapes, with data made from a seed, in buffers
-// with poison on both sides.
+// problem.h - an optimization problem for a test: groups of tensors of given shapes, with data made from a seed, in
+// buffers with poison on both sides.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -40,8 +40,8 @@ Spec sgd(std::string name, double lr, double momentum = 0, double dampening = 0,
 Spec adam(std::string name, double lr, double weight_decay = 0, int32_t decay = GATUN_DECAY_L2, bool amsgrad = false,
           double softplus = 0);
 
-// Memory of n elements, aligned to an element and to nothing more, between bytes of 0xff: NaNs if they are read, and seen
-// if they are written. Under ASan the redzone takes the place of the bytes behind.
+// Memory of n elements, aligned to an element and to nothing more, between bytes of 0xff: NaNs if they are read, and
+// seen if they are written. Under ASan the redzone takes the place of the bytes behind.
 class Buffer {
  public:
   Buffer(int64_t n, int32_t dtype);

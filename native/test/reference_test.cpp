@@ -1,5 +1,5 @@
-// reference_test - every optimizer against the double-precision model, step by step: weights, state, counters, norm, what
-// lies around the buffers, and gradients that must not change.
+// reference_test - every optimizer against the double-precision model, step by step: weights, state, counters, norm,
+// what lies around the buffers, and gradients that must not change.
 #include <algorithm>
 #include <cmath>
 
@@ -21,14 +21,16 @@ class Comparison {
   Comparison(const Problem& problem, double tolerance) : tolerance_(tolerance) {
     for (const GroupData& group : problem.groups) {
       largest_.emplace_back();
-      for (const TensorData& tensor : group.tensors) largest_.back().push_back({0, std::vector<double>(tensor.state.size())});
+      for (const TensorData& tensor : group.tensors)
+        largest_.back().push_back({0, std::vector<double>(tensor.state.size())});
     }
   }
 
   void weights(const std::string& name, int step, const Problem& problem, const Model& model) {
     for (size_t g = 0; g < model.groups.size(); ++g) {
       for (size_t t = 0; t < model.groups[g].tensors.size(); ++t) {
-        const double e = error(problem.groups[g].tensors[t].weight, model.groups[g].tensors[t].weight, largest_[g][t].weight);
+        const double e =
+            error(problem.groups[g].tensors[t].weight, model.groups[g].tensors[t].weight, largest_[g][t].weight);
         worst = std::max(worst, e);
         CHECK(e <= tolerance_, "%s, step %d, group %zu, tensor %zu (%lld rows, %lld elements): weights differ by %g",
               name.c_str(), step, g, t, (long long)problem.groups[g].tensors[t].shape.rows,
@@ -44,10 +46,12 @@ class Comparison {
         const TensorData& tensor = problem.groups[g].tensors[t];
         for (size_t s = 0; s < tensor.state.size(); ++s) {
           const double e = error(tensor.state[s], group.tensors[t].state[s], largest_[g][t].state[s]);
-          CHECK(e <= tolerance_, "%s, step %d, group %zu, tensor %zu: state[%zu] differs by %g", name.c_str(), step, g, t, s, e);
+          CHECK(e <= tolerance_, "%s, step %d, group %zu, tensor %zu: state[%zu] differs by %g", name.c_str(), step, g,
+                t, s, e);
         }
-        CHECK(problem.groups[g].counter(t) == group.tensors[t].steps, "%s, step %d, group %zu, tensor %zu: counter %lld, not %lld",
-              name.c_str(), step, g, t, (long long)problem.groups[g].counter(t), (long long)group.tensors[t].steps);
+        CHECK(problem.groups[g].counter(t) == group.tensors[t].steps,
+              "%s, step %d, group %zu, tensor %zu: counter %lld, not %lld", name.c_str(), step, g, t,
+              (long long)problem.groups[g].counter(t), (long long)group.tensors[t].steps);
       }
       const int64_t counted = problem.groups[g].counter(group.tensors.size());
       CHECK(counted == group.steps, "%s, step %d, group %zu: group counter %lld, not %lld", name.c_str(), step, g,
@@ -115,9 +119,11 @@ void compare(const std::string& name, std::vector<GroupSetup> setups, int steps,
     if (!any_gradient(problem)) continue;
     if (norm_known(problem, flags)) {
       CHECK(std::fabs(report.gradient_norm - model.gradient_norm) <= 1e-12 * model.gradient_norm,
-            "%s, step %d: gradient norm %.17g, not %.17g", name.c_str(), step, report.gradient_norm, model.gradient_norm);
+            "%s, step %d: gradient norm %.17g, not %.17g", name.c_str(), step, report.gradient_norm,
+            model.gradient_norm);
     } else {
-      CHECK(std::isnan(report.gradient_norm), "%s: gradient norm %g although not all is summed", name.c_str(), report.gradient_norm);
+      CHECK(std::isnan(report.gradient_norm), "%s: gradient norm %g although not all is summed", name.c_str(),
+            report.gradient_norm);
     }
   }
   if (flag("GATUN_TEST_VERBOSE")) std::printf("%-48s %.2e\n", name.c_str(), comparison.worst);
@@ -157,8 +163,8 @@ int main() {
       compare("scaled sing", one_group(sing, dtype, all_shapes()), 20, tolerance_of(dtype), 2, scale, 0);
       compare("scaled adamw", one_group(adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED), dtype, all_shapes()), 20,
               tolerance_of(dtype), 2, scale, GATUN_CHECK_FINITE);
-      compare("scaled clip", one_group(sgd("", 0.05, 0.9).clip(0.4), dtype, all_shapes()), 20, tolerance_of(dtype), 2, scale,
-              GATUN_CHECK_FINITE);
+      compare("scaled clip", one_group(sgd("", 0.05, 0.9).clip(0.4), dtype, all_shapes()), 20, tolerance_of(dtype), 2,
+              scale, GATUN_CHECK_FINITE);
     }
     clip_over_groups(dtype);
   }
@@ -166,9 +172,12 @@ int main() {
   for (const int32_t dtype : {GATUN_F32, GATUN_F64}) {
     const int steps = slow ? 2 : 20;
     const std::vector<Shape> large = {vector_of(1000007)}, wide = {matrix_of(13, 20011), matrix_of(100, 577)};
-    compare("large adamw", one_group(adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED), dtype, large), steps, tolerance_of(dtype), 2, 1, 0);
-    compare("large sing", one_group(adam("", 5e-3, 0, 0, false, 50).standardize(), dtype, large), steps, tolerance_of(dtype), 3, 1, 0);
-    compare("wide sing", one_group(adam("", 5e-3, 0, 0, false, 50).standardize(), dtype, wide), steps, tolerance_of(dtype), 3, 1, 0);
+    compare("large adamw", one_group(adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED), dtype, large), steps,
+            tolerance_of(dtype), 2, 1, 0);
+    compare("large sing", one_group(adam("", 5e-3, 0, 0, false, 50).standardize(), dtype, large), steps,
+            tolerance_of(dtype), 3, 1, 0);
+    compare("wide sing", one_group(adam("", 5e-3, 0, 0, false, 50).standardize(), dtype, wide), steps,
+            tolerance_of(dtype), 3, 1, 0);
   }
   return result("reference");
 }

@@ -6,8 +6,8 @@
 
 namespace test {
 
-// Every rule in every form, with every transformation and average of this version on or off. Weight decay is never 0 in a
-// rule that has it, but for the plain forms.
+// Every rule in every form, with every transformation and average of this version on or off. Weight decay is never 0 in
+// a rule that has it, but for the plain forms.
 inline std::vector<Spec> all_specs() {
   constexpr double decay = 0.05;
   const std::vector<Spec> rules = {
@@ -64,7 +64,8 @@ inline std::vector<Spec> all_specs() {
   return specs;
 }
 
-// Sizes at every border there is: registers, lanes (32), chunks (2048), powers of two around them; rows of 1, 9, 577, 20,011.
+// Sizes at every border there is: registers, lanes (32), chunks (2048), powers of two around them; rows of 1, 9, 577,
+// 20,011.
 inline std::vector<Shape> all_shapes() {
   std::vector<Shape> shapes = {{0, 0, false}, {0, 0, true}, {5, 0, true}};
   for (int64_t n = 1; n <= 130; ++n) shapes.push_back(vector_of(n));
@@ -72,7 +73,8 @@ inline std::vector<Shape> all_shapes() {
     shapes.push_back(vector_of(n));
   for (const int64_t n : {1, 2, 3, 9, 31, 32, 33, 577})
     for (const int64_t rows : {1, 2, 5}) shapes.push_back(matrix_of(rows, n));
-  for (const int64_t rows : {64, 227, 228, 455, 456, 500}) shapes.push_back(matrix_of(rows, 9));  // 227 rows fill a chunk
+  for (const int64_t rows : {64, 227, 228, 455, 456, 500})
+    shapes.push_back(matrix_of(rows, 9));  // 227 rows fill a chunk
   shapes.push_back(matrix_of(2049, 1));
   shapes.push_back(matrix_of(7, 577));  // three rows fill a chunk
   shapes.push_back(matrix_of(1, 2048));

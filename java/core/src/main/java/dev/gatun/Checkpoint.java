@@ -38,8 +38,8 @@ public final class Checkpoint {
     static final String STEPS = "steps";
     static final String PARAMETER = "parameter/";
 
-    private static final Pattern PARAMETER_LINE =
-            Pattern.compile("group ([0-9]{1,9}), steps ([0-9]{1,18}), (F32|F64) \\[((?:[0-9]{1,18}(?:, [0-9]{1,18})*)?)]");
+    private static final Pattern PARAMETER_LINE = Pattern.compile(
+            "group ([0-9]{1,9}), steps ([0-9]{1,18}), (F32|F64) \\[((?:[0-9]{1,18}(?:, [0-9]{1,18})*)?)]");
 
     /**
      * What a checkpoint says of a parameter.

@@ -65,7 +65,9 @@ final class CheckpointLoader {
             Checkpoint.Entry saved = checkpoint.parameters().get(parameter.name());
             if (saved == null) {
                 throw differs("it has no parameter '" + parameter.name() + "'"
-                        + Nearest.hint(parameter.name(), List.copyOf(checkpoint.parameters().keySet())));
+                        + Nearest.hint(
+                                parameter.name(),
+                                List.copyOf(checkpoint.parameters().keySet())));
             }
             missing.remove(parameter.name());
             Tensor weight = parameter.weight();

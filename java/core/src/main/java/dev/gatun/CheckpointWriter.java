@@ -58,7 +58,8 @@ final class CheckpointWriter {
         int index = 0;
         for (int g = 0; g < groups.size(); g++) {
             for (Parameter parameter : groups.get(g).parameters()) {
-                metadata.put(Checkpoint.PARAMETER + parameter.name(), entry(g, state.steps(index++), parameter.weight()));
+                metadata.put(
+                        Checkpoint.PARAMETER + parameter.name(), entry(g, state.steps(index++), parameter.weight()));
             }
         }
         return metadata;

@@ -115,8 +115,8 @@ final class Gradients {
             throw new IllegalStateException("the memory of " + name + " is closed");
         }
         if (!memory.isAccessibleBy(Thread.currentThread())) {
-            throw new WrongThreadException("the memory of " + name + " belongs to another thread's confined arena: use a"
-                    + " shared or automatic arena");
+            throw new WrongThreadException("the memory of " + name
+                    + " belongs to another thread's confined arena: use a" + " shared or automatic arena");
         }
     }
 

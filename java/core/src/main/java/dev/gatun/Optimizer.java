@@ -55,7 +55,8 @@ public final class Optimizer implements AutoCloseable {
     private Optimizer(Builder builder) {
         device = builder.device;
         groups = List.copyOf(builder.groups);
-        parameters = groups.stream().flatMap(group -> group.parameters().stream()).toList();
+        parameters =
+                groups.stream().flatMap(group -> group.parameters().stream()).toList();
         checkFinite = builder.checkFinite;
         zeroGradients = builder.zeroGradients;
         Regions fixed = new Regions();
@@ -66,7 +67,9 @@ public final class Optimizer implements AutoCloseable {
         try {
             for (int i = 0; i < parameters.size(); i++) {
                 for (Tensor tensor : memory.tensors(i)) {
-                    fixed.add(tensor.memory(), "the state of '" + parameters.get(i).name() + "'");
+                    fixed.add(
+                            tensor.memory(),
+                            "the state of '" + parameters.get(i).name() + "'");
                 }
             }
             plan = builder.backend.plan(memory.backendGroups());
@@ -328,8 +331,7 @@ public final class Optimizer implements AutoCloseable {
         for (ParameterGroup group : groups) {
             for (Parameter parameter : group.parameters()) {
                 DType dtype = parameter.weight().dtype();
-                double each =
-                        group.rule().bytesPerParameter(dtype, checkFinite) + (zeroGradients ? dtype.bytes() : 0);
+                double each = group.rule().bytesPerParameter(dtype, checkFinite) + (zeroGradients ? dtype.bytes() : 0);
                 bytes += each * parameter.weight().length();
                 length += parameter.weight().length();
             }

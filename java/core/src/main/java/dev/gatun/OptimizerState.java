@@ -33,8 +33,10 @@ final class OptimizerState {
         Recipe recipe = RuleForm.recipe(group.rule());
         List<String> names = recipe.slots();
         int first = backendGroups.size();
-        List<DType> types =
-                group.parameters().stream().map(p -> p.weight().dtype()).distinct().toList();
+        List<DType> types = group.parameters().stream()
+                .map(p -> p.weight().dtype())
+                .distinct()
+                .toList();
         List<List<Backend.Member>> members = new ArrayList<>();
         types.forEach(type -> members.add(new ArrayList<>()));
         for (Parameter parameter : group.parameters()) {

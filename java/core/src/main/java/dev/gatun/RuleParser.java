@@ -64,7 +64,8 @@ final class RuleParser {
         }
         RuleForm<?> form = form(name, inner != null);
         if (form == null) {
-            throw in.error("'" + name + "' needs an inner optimizer as its first argument: " + name + "(adam())", start);
+            throw in.error(
+                    "'" + name + "' needs an inner optimizer as its first argument: " + name + "(adam())", start);
         }
         return make(form, name, inner, values, start);
     }
@@ -73,8 +74,9 @@ final class RuleParser {
         int start = in.position();
         String key = in.word("a key of '" + name + "'");
         RuleForm<?> form = form(name, wraps);
-        List<String> keys =
-                form == null ? List.of() : form.keys().stream().map(RuleForm.Key::name).toList();
+        List<String> keys = form == null
+                ? List.of()
+                : form.keys().stream().map(RuleForm.Key::name).toList();
         if (form != null && !keys.contains(key)) {
             throw in.error(
                     "'" + name + "' has no key '" + key + "'" + Nearest.hint(key, keys) + " It has "

@@ -62,8 +62,7 @@ public final class Safetensors {
             }
             MemorySegment json = bytes.asSlice(8, length);
             MemorySegment data = bytes.asSlice(8 + length);
-            SafetensorsHeader header =
-                    SafetensorsHeader.read(json.toArray(ValueLayout.JAVA_BYTE), data.byteSize());
+            SafetensorsHeader header = SafetensorsHeader.read(json.toArray(ValueLayout.JAVA_BYTE), data.byteSize());
             return new Safetensors(file, bytes.asSlice(0, 8 + length), data, header);
         } catch (CheckpointException e) {
             throw new CheckpointException(file + ": " + e.getMessage(), e);
@@ -92,19 +91,22 @@ public final class Safetensors {
     public Tensor tensor(String name) {
         SafetensorsHeader.Entry entry = header.entries().get(name);
         if (entry == null) {
-            throw new IllegalArgumentException(file + " has no tensor '" + name + "'"
-                    + Nearest.hint(name, List.copyOf(names())));
+            throw new IllegalArgumentException(
+                    file + " has no tensor '" + name + "'" + Nearest.hint(name, List.copyOf(names())));
         }
-        DType dtype =
-                switch (entry.dtype()) {
-                    case "F32" -> DType.F32;
-                    case "F64" -> DType.F64;
-                    default -> throw new IllegalArgumentException(
-                            "tensor '" + name + "' of " + file + " is " + entry.dtype() + "; only F32 and F64 are read");
-                };
+        DType dtype = switch (entry.dtype()) {
+            case "F32" -> DType.F32;
+            case "F64" -> DType.F64;
+            default ->
+                throw new IllegalArgumentException(
+                        "tensor '" + name + "' of " + file + " is " + entry.dtype() + "; only F32 and F64 are read");
+        };
         MemorySegment memory = bytes(name);
         if (memory.address() % dtype.bytes() != 0) {
-            memory = Arena.ofAuto().allocate(memory.byteSize(), dtype.bytes()).copyFrom(memory).asReadOnly();
+            memory = Arena.ofAuto()
+                    .allocate(memory.byteSize(), dtype.bytes())
+                    .copyFrom(memory)
+                    .asReadOnly();
         }
         return Tensor.of(
                 memory, dtype, entry.shape().stream().mapToLong(Long::longValue).toArray());
@@ -140,7 +142,8 @@ public final class Safetensors {
         for (Map.Entry<String, Tensor> e : ordered) {
             Tensor tensor = e.getValue();
             if (e.getKey().equals(SafetensorsHeader.METADATA)) {
-                throw new IllegalArgumentException("a tensor cannot have the name '" + SafetensorsHeader.METADATA + "'");
+                throw new IllegalArgumentException(
+                        "a tensor cannot have the name '" + SafetensorsHeader.METADATA + "'");
             }
             if (tensor.location() != Device.Kind.CPU) {
                 throw new IllegalArgumentException(

@@ -47,13 +47,12 @@ final class ScheduleParser {
                     "'" + name + "' has no '(': write " + (name.equals("step") ? "step(EVERY, FACTOR)" : "warmup(N)"),
                     in.position());
         }
-        Schedule phase =
-                switch (name) {
-                    case "constant" -> open ? Schedule.constant(steps("constant")) : Schedule.constant();
-                    case "warmup" -> Schedule.warmup(steps("warmup"));
-                    case "cosine" -> cosine(open ? steps("cosine") : totalSteps, before, start);
-                    default -> stepwise();
-                };
+        Schedule phase = switch (name) {
+            case "constant" -> open ? Schedule.constant(steps("constant")) : Schedule.constant();
+            case "warmup" -> Schedule.warmup(steps("warmup"));
+            case "cosine" -> cosine(open ? steps("cosine") : totalSteps, before, start);
+            default -> stepwise();
+        };
         if (open) {
             in.require(')', "the closing ')' of '" + name + "' is missing");
         }

@@ -72,62 +72,52 @@ public record Sing(
 
     @Override
     public Sing withLr(double lr) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with another decay rate of the first moment. */
     public Sing withBeta1(double beta1) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with another decay rate of the second moment. */
     public Sing withBeta2(double beta2) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with another eps. */
     public Sing withEps(double eps) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with another weight decay. */
     public Sing withWeightDecay(double weightDecay) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with or without taking off row means. */
     public Sing withCenter(boolean center) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with or without dividing by the norm. */
     public Sing withNormalize(boolean normalize) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with another softplus denominator, 0 for none. */
     public Sing withSoftplus(double softplus) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with another number of steps between synchronizations, 0 for no look-ahead. */
     public Sing withLookahead(int lookahead) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     /** The same with another way that the slow weights go. */
     public Sing withLookaheadAlpha(double lookaheadAlpha) {
-        return new Sing(
-                lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
+        return new Sing(lr, beta1, beta2, eps, weightDecay, center, normalize, softplus, lookahead, lookaheadAlpha);
     }
 
     @Override

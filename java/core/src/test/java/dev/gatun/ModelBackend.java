@@ -127,7 +127,8 @@ final class ModelBackend implements Backend {
                 double squares = 0;
                 for (int g = 0; g < groups.size(); g++) {
                     List<Recipe.Transform> transforms = groups.get(g).recipe().transforms();
-                    while (done[g] < transforms.size() && transforms.get(done[g]).kind() != GatunC.GATUN_CLIP()) {
+                    while (done[g] < transforms.size()
+                            && transforms.get(done[g]).kind() != GatunC.GATUN_CLIP()) {
                         standardize(groups.get(g), all.get(g), transforms.get(done[g]++));
                     }
                     if (done[g] < transforms.size()) {
@@ -140,7 +141,10 @@ final class ModelBackend implements Backend {
                 for (int g = 0; g < groups.size() && clips; g++) {
                     List<Recipe.Transform> transforms = groups.get(g).recipe().transforms();
                     if (done[g] < transforms.size()) {
-                        clip(all.get(g), Math.sqrt(squares), transforms.get(done[g]++).value());
+                        clip(
+                                all.get(g),
+                                Math.sqrt(squares),
+                                transforms.get(done[g]++).value());
                     }
                 }
             }
@@ -270,7 +274,8 @@ final class ModelBackend implements Backend {
             }
         }
 
-        private double decayed(Decay form, double weightDecay, boolean decays, double lr, double[] g, double[] w, int k) {
+        private double decayed(
+                Decay form, double weightDecay, boolean decays, double lr, double[] g, double[] w, int k) {
             boolean flagged = decays || is(Fault.DECAYS_WHAT_IS_FLAGGED);
             if (!flagged) {
                 return w[k];
@@ -342,8 +347,7 @@ final class ModelBackend implements Backend {
         }
 
         private static double[] read(MemorySegment memory, DType dtype) {
-            return Tensor.of(memory, dtype, memory.byteSize() / dtype.bytes())
-                    .toDoubles();
+            return Tensor.of(memory, dtype, memory.byteSize() / dtype.bytes()).toDoubles();
         }
 
         private static void write(MemorySegment memory, DType dtype, double[] values) {

@@ -35,7 +35,7 @@ class NativeContractTest {
                 .map(subject -> DynamicContainer.dynamicContainer(
                         subject.toString(),
                         checks.entrySet().stream()
-                                .map(check -> DynamicTest.dynamicTest(check.getKey(), () -> check.getValue()
-                                        .accept(subject)))));
+                                .map(check -> DynamicTest.dynamicTest(
+                                        check.getKey(), () -> check.getValue().accept(subject)))));
     }
 }

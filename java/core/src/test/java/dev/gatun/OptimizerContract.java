@@ -75,11 +75,14 @@ final class OptimizerContract {
                 run.optimizer.step();
                 assertThat(bits(run, skipped)).as("the skipped weight").isEqualTo(before);
                 for (int i = 0; i < run.optimizer.parameters().size(); i++) {
-                    assertThat(run.optimizer.stepsTaken(i)).as("steps of p%d", i).isEqualTo(i == skipped ? 0 : 1);
+                    assertThat(run.optimizer.stepsTaken(i))
+                            .as("steps of p%d", i)
+                            .isEqualTo(i == skipped ? 0 : 1);
                 }
                 for (String slot : List.of("b", "m", "v", "vmax")) {
                     if (subject.rule().slots().contains(slot)) {
-                        assertThat(run.optimizer.state(skipped, slot).toDoubles()).containsOnly(0);
+                        assertThat(run.optimizer.state(skipped, slot).toDoubles())
+                                .containsOnly(0);
                     }
                 }
             }
@@ -189,7 +192,9 @@ final class OptimizerContract {
             run.bindAll(1);
             byte[] gradients = run.problem.gradientBits();
             run.optimizer.step();
-            assertThat(run.problem.gradientBits()).as("gradients are not written").isEqualTo(gradients);
+            assertThat(run.problem.gradientBits())
+                    .as("gradients are not written")
+                    .isEqualTo(gradients);
             run.steps(2, STEPS);
             assertThat(run.problem.sentinelsIntact())
                     .as("bytes around the buffers")
@@ -203,7 +208,9 @@ final class OptimizerContract {
             run.problem.gradients.get(11).set(5, Double.NaN);
             run.optimizer.step();
             assertThat(run.optimizer.report().skipped()).isTrue();
-            assertThat(run.problem.gradientBits()).as("those of a refused step, too").containsOnly(0);
+            assertThat(run.problem.gradientBits())
+                    .as("those of a refused step, too")
+                    .containsOnly(0);
             assertThat(run.problem.sentinelsIntact()).isTrue();
         }
     }
