@@ -54,7 +54,8 @@ final class Bench implements Callable<Integer> {
             defaultValue = "resnet50,50m",
             description =
                     "Tensors to step: resnet50, gpt2, one matrix such as 50m, 1m or 100k, vectors such as 5000x1000 or"
-                            + " 10000x64. Default: ${DEFAULT-VALUE}.")
+                            + " 10000x64. Lists that fit the cache, below a few million parameters, show the cost of a call"
+                            + " more than that of memory. Default: ${DEFAULT-VALUE}.")
     private String lists;
 
     @Mixin

@@ -16,6 +16,7 @@ class MainTest {
                 "--help",
                 "info --help",
                 "replay --help",
+                "train --help",
                 "bench --help",
                 "checkpoint --help",
                 "checkpoint show --help",
@@ -35,7 +36,7 @@ class MainTest {
     @Test
     void helpListsCommandsAndExitCodes() {
         assertThat(Run.of("--help").out())
-                .contains("info", "replay", "bench", "checkpoint")
+                .contains("info", "train", "replay", "bench", "checkpoint")
                 .contains("0  done", "1  the comparison failed", "2  wrong use", "3  device");
     }
 
