@@ -31,6 +31,10 @@ final class Context {
         users++;
     }
 
+    synchronized int users() {
+        return users;
+    }
+
     synchronized void release() {
         if (--users == 0) {
             Native.check(GatunC.gatun_context_destroy(pointer));

@@ -286,6 +286,11 @@ public final class Device implements AutoCloseable {
         return context;
     }
 
+    /** Whether something beside the device itself holds its context. */
+    boolean isInUse() {
+        return context.users() > 1;
+    }
+
     /**
      * Asks for a plan of nothing.
      *

@@ -1,6 +1,11 @@
 package dev.gatun;
 
-/** The schedules that have strings. {@code length} is the number of steps, {@link Long#MAX_VALUE} for no end. */
+/**
+ * The schedules that have strings. {@code length} is the number of steps, {@link Long#MAX_VALUE} for no end.
+ *
+ * <p>A rate is part of a step's bits and is asked for within the step. So there is nothing of {@code Math}, whose results
+ * may differ between machines, nor of {@code StrictMath}, whose cos and pow allocate arrays.
+ */
 final class Schedules {
     private Schedules() {}
 
@@ -43,8 +48,23 @@ final class Schedules {
 
         @Override
         public double rate(long step, double lr) {
-            // StrictMath: the same bits on every machine.
-            return step > length ? 0 : lr * 0.5 * (1 + StrictMath.cos(Math.PI * (step - 1) / length));
+            if (step > length) {
+                return 0;
+            }
+            // (1 + cos(pi r)) / 2 is 1 - sin(pi r / 2)^2, and sin(pi (1 - r) / 2)^2: one of the angles is at most pi / 4.
+            long done = step - 1;
+            double sine = sine(Math.PI / 2 * Math.min(done, length - done) / length);
+            return lr * (done <= length - done ? 1 - sine * sine : sine * sine);
+        }
+
+        /** For 0 to pi / 4, where the first term left out is below 1e-19. */
+        private static double sine(double x) {
+            double square = x * x;
+            double series = 1;
+            for (int n = 16; n >= 2; n -= 2) {
+                series = 1 - series * square / (n * (n + 1));
+            }
+            return x * series;
         }
 
         @Override
@@ -61,7 +81,19 @@ final class Schedules {
 
         @Override
         public double rate(long step, double lr) {
-            return lr * StrictMath.pow(factor, (step - 1) / every);
+            return lr * power(factor, (step - 1) / every);
+        }
+
+        private static double power(double base, long exponent) {
+            double result = 1;
+            double square = base;
+            for (long bits = exponent; bits > 0; bits >>= 1) {
+                if ((bits & 1) == 1) {
+                    result *= square;
+                }
+                square *= square;
+            }
+            return result;
         }
 
         @Override
