@@ -1,2 +1,70 @@
 #!/bin/bash
-exit 77
+# mutants.sh [CXX [WORDS]] - proof that the tests bite: breaks a copy of the library in one place after the other, and
+# fails if the test that is named for it passes on the broken library, or if the place is no longer there to break. With
+# WORDS only the mutants whose description contains them.
+set -euo pipefail
+native=$(cd "$(dirname "$0")/.." && pwd)
+cxx=${1:-${CXX:-c++}} only=${2:-}
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -r "$native" "$copy/native"
+
+# Little optimized, to compile fast, and without warnings: mutants leave things unused. Tests do their short form.
+cmake -S "$copy/native" -B "$copy/build" -DGATUN_TESTS=ON -DGATUN_CUDA=OFF -DCMAKE_CXX_COMPILER="$cxx" \
+  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -w" >"$copy/log" 2>&1 || { cat "$copy/log"; exit 1; }
+build() { cmake --build "$copy/build" --parallel --target gatun "${1}_test" >"$copy/log" 2>&1; }
+run() { GATUN_TEST_SLOW_BUILD=1 timeout 120 "$copy/build/test/${1}_test" >"$copy/log" 2>&1; }
+for test in reference bits finite numerics; do
+  build $test || { cat "$copy/log"; exit 1; }
+  run $test || { cat "$copy/log"; echo "mutants: $test fails without any mutation"; exit 1; }
+done
+
+failures=0 count=0
+mutant() { # TEST FILE SED_EXPRESSION WHAT
+  [[ $4 == *$only* ]] || return 0
+  count=$((count + 1))
+  sed -i -E "$3" "$copy/native/$2"
+  if cmp -s "$native/$2" "$copy/native/$2"; then
+    echo "mutants: nothing to break for \"$4\": $2 has changed, adapt its line here"
+    failures=$((failures + 1))
+    return
+  fi
+  if ! build "$1"; then
+    tail -5 "$copy/log"
+    echo "mutants: \"$4\" does not compile"
+    failures=$((failures + 1))
+  elif run "$1"; then
+    echo "mutants: \"$4\" was not noticed by $1"
+    failures=$((failures + 1))
+  else
+    echo "noticed by $1: $4"
+  fi
+  cp "$native/$2" "$copy/native/$2"
+}
+
+mutant reference rules/adam.h 's|T\(step\.lr / bias1\)|T(step.lr)|' 'no bias correction'
+mutant reference rules/adam.h 's|max_\(state\[2\], v\)|v|' 'AMSGrad forgets its maximum'
+mutant reference rules/step.h 's|return \{0, 1 - \(|return {weight_decay, 1 - (|' 'decay coupled and decoupled'
+mutant reference rules/sgd.h 's|T\(first \? 1 : 1 - a\.dampening\)|T(1 - a.dampening)|' 'dampening on the first step'
+mutant reference rules/gradient.h 's|return norm > limit \? limit / norm : 1;|return limit / norm;|' 'a clip that enlarges'
+mutant reference cpu/kernels.cpp '/R::template update<variant>/,/w\[i\] = x/s|w\[i\] = x;|if (i + 1 < n) w[i] = x;|' 'tail off by one'
+mutant reference cpu/kernels.cpp '/R::template update<variant>/s|R::template.*|(void)c, (void)read;|' 'a step that does nothing'
+mutant reference cpu/reduce.h 's|g\[i \+ l\] : empty|g[i + l] : T(1)|' 'empty lanes are not empty'
+mutant reference cpu/finalize.cpp 's|moments\.merge\(|if (c + 1 < end) moments.merge(|' 'the last chunk of a row is not summed'
+mutant reference cpu/apply.cpp 's|step % average\.k == 0|step % average.k == 1|' 'look-ahead one step off'
+mutant reference cpu/apply.cpp 's|t\.gradient != nullptr \&\& t\.first : group_step == 1|group_step == 1 : group_step == 1|' \
+  'slow weights of a late tensor begin as zero'
+mutant reference cpu/finalize.cpp 's|if \(t\.gradient == nullptr\) continue;(.*)|if (false) continue;\1|' 'idle tensors count their steps'
+mutant bits cpu/finalize.cpp 's|squares\.add\(c, partial|squares.add(c / threads_used_, partial|' 'sums depend on the threads'
+mutant bits cpu/interleave.cpp 's|^      reduce_span\(span\);|      if (thread != 1) reduce_span(span);|' \
+  'a thread leaves out its part of a sum'
+mutant finite cpu/finalize.cpp 's|if \(std::isfinite\(sum\)\) continue;|if (sum == sum) continue;|' 'infinities pass the check'
+mutant finite cpu/finalize.cpp 's|if \(find_offender\(arguments\)\) return;|if (find_offender(arguments)) { advance(arguments); return; }|' \
+  'counters advance on a refused step'
+mutant finite cpu/apply.cpp 's|if \(skipped \&\& !zero\) return;|if (skipped) return;|' 'a refused step leaves its gradients'
+mutant numerics rules/gradient.h 's|\(\(g - hi\) - lo\)|(g - hi)|' 'row means as one float'
+mutant numerics cpu/reduce.h 's|const T first = g\[0\];|const T first = 0;|' 'sums without a shift'
+mutant numerics cpu/pool.cpp 's|_mm_setcsr\(0x1f80\);|(void)saved_;|' "the caller's rounding mode is used"
+
+[ $failures = 0 ] || { echo "mutants: $failures of $count FAILED"; exit 1; }
+echo "mutants: all $count noticed"
