@@ -93,26 +93,27 @@ class HistoriesTest {
         double lr = 0.001 + 0.05 * random.nextDouble();
         double decay = random.nextBoolean() ? 0.1 * random.nextDouble() : 0;
         Decay form = Decay.values()[random.nextInt(3)];
-        Rule rule =
-                switch (random.nextInt(3)) {
-                    case 0 -> {
-                        Sgd sgd = new Sgd(lr, random.nextDouble(), random.nextDouble(), false, decay, form);
-                        yield random.nextBoolean() ? sgd : sgd.withDampening(0).withNesterov(true);
-                    }
-                    case 1 -> new Adam(
-                            lr,
-                            random.nextDouble(),
-                            random.nextDouble(),
-                            1e-6 + random.nextDouble(),
-                            decay,
-                            form,
-                            random.nextBoolean(),
-                            random.nextBoolean() ? 0 : 60 * random.nextDouble());
-                    default -> Sing.official(lr)
-                            .withWeightDecay(decay)
-                            .withLookahead(random.nextInt(4))
-                            .withCenter(random.nextBoolean());
-                };
+        Rule rule = switch (random.nextInt(3)) {
+            case 0 -> {
+                Sgd sgd = new Sgd(lr, random.nextDouble(), random.nextDouble(), false, decay, form);
+                yield random.nextBoolean() ? sgd : sgd.withDampening(0).withNesterov(true);
+            }
+            case 1 ->
+                new Adam(
+                        lr,
+                        random.nextDouble(),
+                        random.nextDouble(),
+                        1e-6 + random.nextDouble(),
+                        decay,
+                        form,
+                        random.nextBoolean(),
+                        random.nextBoolean() ? 0 : 60 * random.nextDouble());
+            default ->
+                Sing.official(lr)
+                        .withWeightDecay(decay)
+                        .withLookahead(random.nextInt(4))
+                        .withCenter(random.nextBoolean());
+        };
         for (int wrappers = random.nextInt(4); wrappers > 0; wrappers--) {
             rule = switch (random.nextInt(4)) {
                 case 0 -> new Clip(rule, 0.01 + random.nextDouble());
