@@ -8,7 +8,7 @@ import java.util.List;
  * change the gradient on its way in, {@link Lookahead} and {@link Ema} average the weights that come out. The outermost
  * sees the raw gradient first and the finished weights last.
  *
- * <p>{@link #toString} prints a rule as {@link #parse} reads it: {@code lookahead(sing(adam(lr=0.005)), k=5)}.
+ * <p>{@link Object#toString} prints a rule as {@link #parse} reads it: {@code lookahead(sing(adam(lr=0.005)), k=5)}.
  *
  * <p>A new rule is a record with a {@code RuleForm}, named here and in {@code RuleForm}'s registry.
  */
