@@ -12,8 +12,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * Views of DJL's arrays as Gatun's tensors, without a copy: what one writes, the other reads.
  *
- * <p>A view does not keep its array alive. It is valid until the array, or the {@code NDManager} that owns it, is closed;
- * reading or writing it afterwards is undefined, as it is for every native pointer.
+ * <p>A view does not keep its array alive. It is valid until the array, or the {@code NDManager} that owns it, is
+ * closed; reading or writing it afterwards is undefined, as it is for every native pointer.
  */
 public final class DjlTensors {
     private DjlTensors() {}

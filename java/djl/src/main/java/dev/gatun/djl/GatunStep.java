@@ -19,8 +19,8 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * Takes the place of {@code Trainer.step()}: one native call updates all parameters of a block where they are, and zeroes
- * their gradients in the same pass.
+ * Takes the place of {@code Trainer.step()}: one native call updates all parameters of a block where they are, and
+ * zeroes their gradients in the same pass.
  *
  * <pre>{@code
  * trainer.initialize(new Shape(batch, inputs));
@@ -35,10 +35,10 @@ import java.util.Objects;
  * }
  * }</pre>
  *
- * <p>Parameters are known by their path in the block, for example {@code 02Linear_weight}. Running statistics and frozen
- * parameters are left alone; a parameter that is frozen later is skipped from then on, and goes on when it is unfrozen.
- * Gradients add up over several backward passes until a step is taken. Like the {@link Optimizer} it is made of, it belongs
- * to the thread that built it.
+ * <p>Parameters are known by their path in the block, for example {@code 02Linear_weight}. Running statistics and
+ * frozen parameters are left alone; a parameter that is frozen later is skipped from then on, and goes on when it is
+ * unfrozen. Gradients add up over several backward passes until a step is taken. Like the {@link Optimizer} it is
+ * made of, it belongs to the thread that built it.
  */
 public final class GatunStep implements AutoCloseable {
     private final List<BlockParameters.Entry> trained;
@@ -89,8 +89,8 @@ public final class GatunStep implements AutoCloseable {
     /**
      * Updates all parameters that have a gradient and zeroes these gradients; a backward pass has to come first.
      *
-     * @throws IllegalStateException if no parameter has a gradient, if the array of a parameter was replaced, if a parameter
-     *     that was frozen when this was built is not any more, or if this is closed
+     * @throws IllegalStateException if no parameter has a gradient, if the array of a parameter was replaced, if a
+     *     parameter that was frozen when this was built is not any more, or if this is closed
      */
     public void step() {
         if (!arena.scope().isAlive()) {
@@ -155,12 +155,17 @@ public final class GatunStep implements AutoCloseable {
         return entry.parameter().requiresGradient() ? JniUtils.getGradient((PtNDArray) entry.array()) : null;
     }
 
-    /** Multiplies every gradient by a factor before anything else sees it: 1 / loss scale, or 1 / number of backward passes. */
+    /**
+     * Multiplies every gradient by a factor before anything else sees it: 1 / loss scale, or 1 / number of backward
+     * passes.
+     */
     public void gradientScale(double scale) {
         optimizer.gradientScale(scale);
     }
 
-    /** What the last step did; a step with a NaN or an infinity in a gradient is refused, and this names the parameter. */
+    /**
+     * What the last step did; a step with a NaN or an infinity in a gradient is refused, and this names the parameter.
+     */
     public StepReport report() {
         return optimizer.report();
     }
@@ -175,7 +180,10 @@ public final class GatunStep implements AutoCloseable {
         return optimizer;
     }
 
-    /** Writes weights, optimizer state and step counters to a checkpoint; an older file of this name stays until it is whole. */
+    /**
+     * Writes weights, optimizer state and step counters to a checkpoint; an older file of this name stays until it is
+     * whole.
+     */
     public void save(Path file) throws IOException {
         optimizer.save(file);
     }
@@ -214,7 +222,10 @@ public final class GatunStep implements AutoCloseable {
             return this;
         }
 
-        /** Whether weight decay applies to biases and gains (fewer than two dimensions), too; true by default, as in DJL. */
+        /**
+         * Whether weight decay applies to biases and gains (fewer than two dimensions), too; true by default, as in
+         * DJL.
+         */
         public Builder decayVectors(boolean decayVectors) {
             this.decayVectors = decayVectors;
             return this;

@@ -13,8 +13,9 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /**
- * Asks PyTorch where a tensor's memory is, through the C functions that libtorch_cpu.so exports for ahead-of-time compiled
- * models ({@code aoti_torch_...}, a stable ABI). DJL's handle of an array is the {@code at::Tensor*} they take.
+ * Asks PyTorch where a tensor's memory is, through the C functions that libtorch_cpu.so exports for ahead-of-time
+ * compiled models ({@code aoti_torch_...}, a stable ABI). DJL's handle of an array is the {@code at::Tensor*} they
+ * take.
  *
  * <p>The library is the one DJL has loaded: opening the same file again yields the same library.
  */

@@ -12,9 +12,9 @@ import java.util.SplittableRandom;
 /**
  * Draws batches: so many places in a text, the characters before each and the one that follows them.
  *
- * <p>A batch is a function of (text, seed, step) and of nothing else, so every optimizer sees the same batches, and a resumed
- * run the ones it would have seen. Two direct buffers are filled again and again; arrays made of them alias them, because a
- * new {@code create(long[])} at every step lets memory creep up.
+ * <p>A batch is a function of (text, seed, step) and of nothing else, so every optimizer sees the same batches, and a
+ * resumed run the ones it would have seen. Two direct buffers are filled again and again; arrays made of them alias
+ * them, because a new {@code create(long[])} at every step lets memory creep up.
  */
 final class Batches {
     private final int batch;

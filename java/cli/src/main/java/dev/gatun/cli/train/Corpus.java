@@ -8,8 +8,8 @@ import java.util.Random;
 import java.util.zip.CRC32C;
 
 /**
- * A text cut by documents into 90 % to train on, 5 % to validate on and 5 % that nothing is chosen by. No document is in two
- * parts: a model that memorises files gains nothing.
+ * A text cut by documents into 90 % to train on, 5 % to validate on and 5 % that nothing is chosen by. No document is
+ * in two parts: a model that memorises files gains nothing.
  *
  * @param origin where the text comes from, for people
  * @param training numbers of characters, a byte each (0 to 255); the vocabulary knows only what occurs in this part
@@ -21,7 +21,9 @@ record Corpus(String origin, int documents, byte[] training, byte[] validation, 
 
     private static final int FEWEST_DOCUMENTS = 20;
 
-    /** The split is a function of the documents alone, not of a run's seed: runs with different seeds stay comparable. */
+    /**
+     * The split is a function of the documents alone, not of a run's seed: runs with different seeds stay comparable.
+     */
     private static final long SPLIT_SEED = 1;
 
     static Corpus of(Documents documents, int context) {

@@ -14,8 +14,8 @@ import java.util.Map;
 /**
  * DJL's AdamW as its users run it: {@code Trainer.step()}. It has the same learning rates as Gatun's rows.
  *
- * <p>DJL cannot save the state of an optimizer, so its checkpoint has weights only, and a run interrupted in this row begins
- * it again.
+ * <p>DJL cannot save the state of an optimizer, so its checkpoint has weights only, and a run interrupted in this row
+ * begins it again.
  */
 final class DjlAdamW implements Updater {
     private final CharModel model;

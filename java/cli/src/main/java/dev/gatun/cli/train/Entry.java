@@ -24,7 +24,10 @@ record Entry(String name, String specification, boolean framework) {
 
     private static final Pattern NAME = Pattern.compile("([a-z_0-9]+)\\s*\\(");
 
-    /** The optimizers of {@code "SPEC; SPEC"}; with DJL's AdamW, it comes last and has the learning rate of the first adamw. */
+    /**
+     * The optimizers of {@code "SPEC; SPEC"}; with DJL's AdamW, it comes last and has the learning rate of the first
+     * adamw.
+     */
     static List<Entry> parse(String specifications, boolean djlAdamW) {
         List<Entry> entries = new ArrayList<>();
         Set<String> names = new HashSet<>(Set.of(DJL_ADAMW));

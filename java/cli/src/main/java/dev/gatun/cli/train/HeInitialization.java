@@ -9,7 +9,8 @@ import java.util.SplittableRandom;
  * Starting weights by a seed, from Java's generator and so the same for every framework version: uniform with variance
  * 2 / inputs before a ReLU (He et al. 2015, arXiv 1502.01852), embeddings uniform in [-1, 1), biases 0.
  *
- * <p>The last layer has no ReLU behind it and starts smaller, bound sqrt(1 / inputs): a first loss near log2(vocabulary).
+ * <p>The last layer has no ReLU behind it and starts smaller, bound sqrt(1 / inputs): a first loss near
+ * log2(vocabulary).
  */
 final class HeInitialization {
     private HeInitialization() {}

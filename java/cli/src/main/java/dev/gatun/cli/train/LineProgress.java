@@ -37,7 +37,8 @@ final class LineProgress implements Progress {
         String time = step < steps
                 ? "%.0f s left".formatted(seconds / (step - done) * (steps - step))
                 : "%.0f s".formatted(seconds);
-        err.printf("%s: step %,d of %,d, %s, %s%n", name, step, steps, Progress.losses(training, validation), time);
+        String measured = Double.isNaN(validation) ? "" : ", validation %.3f".formatted(validation);
+        err.printf("%s: step %,d of %,d, loss %.3f%s, %s%n", name, step, steps, training, measured, time);
         err.flush();
     }
 

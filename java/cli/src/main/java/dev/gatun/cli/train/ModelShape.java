@@ -3,8 +3,8 @@ package dev.gatun.cli.train;
 import dev.gatun.cli.BadInput;
 
 /**
- * Sizes of the character model: an embedding for each of the characters before, side by side, then dense layers with ReLU,
- * then one score per character (Bengio et al. 2003, "A neural probabilistic language model").
+ * Sizes of the character model: an embedding for each of the characters before, side by side, then dense layers with
+ * ReLU, then one score per character (Bengio et al. 2003, "A neural probabilistic language model").
  *
  * @param context characters the model sees
  * @param embedding numbers per character

@@ -1,11 +1,11 @@
 package dev.gatun.cli.train;
 
 /**
- * What counting gets one, in bits per character of a text the counts were not taken from: the lines a trained model has to
- * be below.
+ * What counting gets one, in bits per character of a text the counts were not taken from: the lines a trained model
+ * has to be below.
  *
- * <p>Each order is smoothed by the one before: a unigram counts every character once more than it occurred, a bigram and a
- * trigram get {@link #WEIGHT} more observations, distributed as the lower order says.
+ * <p>Each order is smoothed by the one before: a unigram counts every character once more than it occurred, a bigram
+ * and a trigram get {@link #WEIGHT} more observations, distributed as the lower order says.
  *
  * @param unigram characters by their frequency
  * @param bigram characters by the one before

@@ -16,8 +16,8 @@ interface Progress extends AutoCloseable {
     void close();
 
     /**
-     * The progress of one optimizer: a bar on a terminal, else plain lines, because a bar writes carriage returns and colours
-     * into a log.
+     * The progress of one optimizer: a bar on a terminal, else plain lines, because a bar writes carriage returns and
+     * colours into a log.
      *
      * @param done steps taken before, in a resumed run
      */
@@ -30,11 +30,5 @@ interface Progress extends AutoCloseable {
     /** Whether someone sits in front of it; since JDK 22 there is a console also when nobody does. */
     static boolean onTerminal() {
         return System.console() != null && System.console().isTerminal();
-    }
-
-    /** {@code loss 2.345, validation 2.456} in bits per character. */
-    static String losses(double training, double validation) {
-        String losses = "loss %.3f".formatted(training);
-        return Double.isNaN(validation) ? losses : losses + ", validation %.3f".formatted(validation);
     }
 }

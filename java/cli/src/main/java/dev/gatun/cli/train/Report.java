@@ -26,6 +26,9 @@ final class Report {
         StringBuilder text = new StringBuilder();
         text.append("# Training run\n\n");
         text.append(ResultTable.markdown(ResultTable.rows(results, setting.lines())));
+        for (Result result : results) {
+            text.append(result.remark().isEmpty() ? "" : "\n**" + result.remark() + "**\n");
+        }
         text.append("""
 
                 Losses are in bits per character; "training" is the mean over the last 100 batches, "validation" and "test" are \
@@ -41,7 +44,7 @@ final class Report {
 
                 | | |
                 |---|---|
-                | text | %s: %,d documents |
+                | text | %s: %,d texts |
                 | characters | %,d training, %,d validation, %,d test; vocabulary %d |
                 | model | %s: %s, %,d parameters |
                 | steps | %,d for each optimizer, batch %d, %s |
@@ -62,7 +65,7 @@ final class Report {
                         setting.parameters(),
                         settings.steps(),
                         settings.batch(),
-                        TrainSettings.SCHEDULE,
+                        settings.schedule(),
                         settings.seed(),
                         device.name(),
                         String.valueOf(device.isa()).toLowerCase(Locale.ROOT),

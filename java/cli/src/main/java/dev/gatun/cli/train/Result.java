@@ -15,10 +15,12 @@ record Result(Entry entry, History history, TrainingRun.End end, double validati
     /** What a reader has to know before comparing this row, or nothing. */
     String remark() {
         if (end == TrainingRun.End.DIVERGED) {
-            return "diverged at step %,d; lower its learning rate".formatted(history.size());
+            return "%s diverged at step %,d: lower its learning rate, or pass more steps (the warm-up is 5 %% of them)"
+                    .formatted(entry.title(), history.size());
         }
         return history.refused() == 0
                 ? ""
-                : "%,d steps refused: NaN or infinity in a gradient".formatted(history.refused());
+                : "%s refused %,d steps for a NaN or an infinity in a gradient"
+                        .formatted(entry.title(), history.refused());
     }
 }

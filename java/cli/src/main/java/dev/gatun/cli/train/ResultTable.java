@@ -15,9 +15,8 @@ final class ResultTable {
         List<List<String>> rows = new ArrayList<>();
         for (Result result : results) {
             History history = result.history();
-            String remark = result.remark();
             rows.add(List.of(
-                    result.entry().title() + (remark.isEmpty() ? "" : " (" + remark + ")"),
+                    result.entry().title(),
                     bits(history.training()),
                     bits(result.validation()),
                     bits(result.test()),
@@ -35,8 +34,9 @@ final class ResultTable {
         return List.of(name, "", bits(validation), "", "", "", "");
     }
 
+    /** Three digits; a loss that is no number any more is a dash. */
     static String bits(double bits) {
-        return "%.3f".formatted(bits);
+        return !Double.isFinite(bits) ? "-" : (bits < 1000 ? "%.3f" : "%.1e").formatted(bits);
     }
 
     /** Columns as wide as their widest cell: names to the left, numbers to the right. */

@@ -10,7 +10,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The file {@code steps.csv}: every step of every optimizer, numbers written so that they read back as the same doubles. */
+/**
+ * The file {@code steps.csv}: every step of every optimizer, numbers written so that they read back as the same
+ * doubles.
+ */
 final class StepsCsv {
     static final String HEADER =
             "optimizer,step,lr,training_bits,validation_bits,forward_backward_ms,optimizer_ms,refused";

@@ -4,8 +4,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Lets Ctrl-C (or a termination signal) end a run at the next step, with a checkpoint: the JVM waits in a shutdown hook until
- * the training thread has written it.
+ * Lets Ctrl-C (or a termination signal) end a run at the next step, with a checkpoint: the JVM waits in a shutdown
+ * hook until the training thread has written it.
  */
 final class StopRequest implements AutoCloseable {
     /** A checkpoint of the large model takes 0.3 s; longer than this and something is stuck. */

@@ -14,7 +14,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** The main job: a real network on a real text with one or several optimizers, from the same start over the same batches. */
+/**
+ * The main job: a real network on a real text with one or several optimizers, from the same start over the same
+ * batches.
+ */
 @Command(
         name = "train",
         mixinStandardHelpOptions = true,

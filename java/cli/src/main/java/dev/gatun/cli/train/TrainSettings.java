@@ -22,8 +22,8 @@ import java.util.stream.Collectors;
  */
 record TrainSettings(
         ModelShape model, Path data, String optimizers, boolean djlAdamW, int steps, int batch, long seed) {
-    /** Warm-up over 5 % of the steps, then half a cosine down to 0. */
-    static final String SCHEDULE = "warmup(5%)+cosine";
+    /** Fewer steps of warm-up than this and SGD's learning rate of 0.5 throws the default model off. */
+    private static final int WARMUP = 75;
 
     TrainSettings {
         range("--steps", steps, 1, 100_000_000);
@@ -34,6 +34,12 @@ record TrainSettings(
         if (value < least || value > most) {
             throw new BadInput(option + " " + value + ": pass a number from " + least + " to " + most);
         }
+    }
+
+    /** Warm-up over 5 % of the steps, more in short runs, then half a cosine down to 0. */
+    String schedule() {
+        int warmup = Math.max(steps / 20, Math.min(WARMUP, steps / 3));
+        return warmup == 0 ? "cosine" : "warmup(" + warmup + ")+cosine";
     }
 
     List<Entry> entries() {

@@ -49,7 +49,7 @@ final class Training {
     int run(Corpus corpus, StopRequest stop) throws IOException {
         NGrams lines = NGrams.of(corpus.training(), corpus.validation(), corpus.vocabulary());
         out.printf(
-                "text: %s: %,d documents, %,d characters to train on, vocabulary %d%n",
+                "text: %s: %,d texts, %,d characters to train on, vocabulary %d%n",
                 corpus.origin(), corpus.documents(), corpus.training().length, corpus.vocabulary());
         out.printf(
                 "lines to beat, in bits per character: unigram %.3f, bigram %.3f, trigram %.3f%n",
@@ -62,7 +62,7 @@ final class Training {
         for (Entry entry : settings.entries()) {
             Batches batches = new Batches(settings.batch(), settings.model().context());
             Rule rule = Rule.parse(entry.specification());
-            Schedule schedule = Schedule.parse(TrainSettings.SCHEDULE, settings.steps());
+            Schedule schedule = Schedule.parse(settings.schedule(), settings.steps());
             try (CharModel model = model(corpus, rule, schedule);
                     Updater updater = updater(entry, model, rule, schedule)) {
                 if (results.isEmpty()) {
@@ -74,7 +74,7 @@ final class Training {
                 histories.put(entry.name(), history);
                 TrainingRun.End end = train(entry, model, updater, corpus, batches, history, stop);
                 if (end == TrainingRun.End.STOPPED) {
-                    say("stopped at step %,d of %,d of %s; go on with: gatun train --resume --out %s"
+                    say("stopped at step %,d of %,d of %s; go on with: ./gatun train --resume --out %s"
                             .formatted(history.size(), settings.steps(), entry.name(), folder.path()));
                     return INTERRUPTED;
                 }
@@ -87,6 +87,7 @@ final class Training {
         Report.write(folder, new Report.Setting(settings, corpus, parameters, lines, device, framework), results);
         out.println();
         out.print(ResultTable.text(ResultTable.rows(results, lines)));
+        results.stream().filter(result -> !result.remark().isEmpty()).forEach(result -> out.println(result.remark()));
         out.println();
         out.println("losses in bits per character; files: " + folder.report() + ", "
                 + folder.chart().getFileName() + ", " + folder.steps().getFileName()

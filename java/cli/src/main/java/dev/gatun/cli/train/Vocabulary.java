@@ -6,10 +6,11 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * The characters a model knows, each with a number from 1. Number 0 starts every document and stands for all other characters.
+ * The characters a model knows, each with a number from 1. Number 0 starts every document and stands for all other
+ * characters.
  *
- * <p>Line feed, tab and printable ASCII are known where they occur, others where they are frequent enough to be learned;
- * at most 255 in all, so that a text is one byte per character.
+ * <p>Line feed, tab and printable ASCII are known where they occur, others where they are frequent enough to be
+ * learned; at most 255 in all, so that a text is one byte per character.
  */
 final class Vocabulary {
     static final byte UNKNOWN = 0;

@@ -1,8 +1,11 @@
 package dev.gatun.cli.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.gatun.Checkpoint;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,6 +13,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -20,7 +24,14 @@ class ResumeTest {
     @TempDir
     private Path folder;
 
-    private Process start(Path log, String... arguments) throws IOException {
+    private static Process start(Path log, String... arguments) throws IOException {
+        return new ProcessBuilder(command(arguments))
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+    }
+
+    private static List<String> command(String... arguments) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx512m",
@@ -35,17 +46,14 @@ class ResumeTest {
         command.add("dev.gatun.cli.Main");
         command.add("train");
         command.addAll(List.of(arguments));
-        return new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
+        return command;
     }
 
     private String[] settings(Path text, Path out) {
         return new String[] {
             "--data", text.toString(),
             "--model", "8,8,64,2",
-            "--steps", "1500",
+            "--steps", "800",
             "--batch", "64",
             "--optimizers", "adamw(lr=0.003); sing(lr=0.01)",
             "--out", out.toString()
@@ -63,16 +71,11 @@ class ResumeTest {
 
         Path broken = folder.resolve("broken");
         Process process = start(log, settings(text, broken));
-        // The first checkpoint appears at step 75: training is under way, and far from its end.
-        long patience = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        while (!Files.exists(broken.resolve("adamw.safetensors")) && process.isAlive()) {
-            assertThat(System.nanoTime()).as("no checkpoint in a minute").isLessThan(patience);
-            Thread.sleep(5);
-        }
+        awaitCheckpoint(broken, process);
         process.destroy(); // SIGTERM, which the JVM treats as it treats Ctrl-C
         assertThat(process.waitFor()).as(Files.readString(log)).isEqualTo(128 + 15);
         assertThat(Files.readString(log))
-                .contains("stopped at step ", " of 1,500 of adamw; go on with: gatun train --resume");
+                .contains("stopped at step ", " of 800 of adamw; go on with: ./gatun train --resume");
         assertThat(broken.resolve("report.md")).doesNotExist();
 
         assertThat(start(log, "--resume", "--out", broken.toString()).waitFor())
@@ -81,6 +84,40 @@ class ResumeTest {
         assertThat(Files.readString(log)).contains("adamw: goes on after step ");
         assertThat(hashes(broken)).hasSize(2).isEqualTo(hashes(straight));
         assertThat(losses(broken)).isEqualTo(losses(straight));
+    }
+
+    /** The first checkpoint appears at step 40: training is under way, and far from its end. */
+    private static void awaitCheckpoint(Path run, Process process) throws InterruptedException {
+        long patience = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (!Files.exists(run.resolve("adamw.safetensors")) && process.isAlive()) {
+            assertThat(System.nanoTime()).as("no checkpoint in a minute").isLessThan(patience);
+            Thread.sleep(5);
+        }
+    }
+
+    /** On a terminal, since a library that draws there may take SIGINT away from the JVM: JLine does. */
+    @Test
+    void ctrlCOnATerminalSavesACheckpoint() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/script")), "needs script, from util-linux, to make a terminal");
+        Path text = TrainCommandTest.writeText(folder);
+        Path run = folder.resolve("run");
+        Path log = folder.resolve("log");
+        String shell = command(settings(text, run)).stream()
+                .map(word -> "'" + word + "'")
+                .collect(Collectors.joining(" "));
+        Process process = new ProcessBuilder("/usr/bin/script", "-qefc", shell, "/dev/null")
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        awaitCheckpoint(run, process);
+        try (OutputStream keyboard = process.getOutputStream()) {
+            keyboard.write(3);
+            keyboard.flush();
+            assertThat(process.waitFor()).as(Files.readString(log)).isEqualTo(128 + 2);
+        }
+        // A bar, since it is a terminal, and then the words.
+        assertThat(Files.readString(log)).contains("\radamw ").contains("stopped at step ");
+        assertThat(Checkpoint.read(run.resolve("adamw.safetensors")).steps()).isBetween(40L, 799L);
     }
 
     private static List<String> hashes(Path run) throws IOException {

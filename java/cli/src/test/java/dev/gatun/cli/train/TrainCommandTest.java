@@ -130,7 +130,7 @@ class TrainCommandTest {
                 "--optimizers", "sgd(lr=1e30)",
                 "--out", folder.resolve("diverged").toString());
         assertThat(outcome.code()).isZero();
-        assertThat(outcome.out()).contains("(diverged at step ").contains("lower its learning rate");
+        assertThat(outcome.out()).contains("sgd(lr=1e30) diverged at step ").contains("lower its learning rate");
     }
 
     @Test
