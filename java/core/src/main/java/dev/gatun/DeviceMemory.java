@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.bindings.GatunC;
+import dev.gatun.bindings.gatun_transform;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,12 +25,21 @@ public final class DeviceMemory implements AutoCloseable {
             context.release();
             throw e;
         }
-        this.segment = address.reinterpret(bytes, arena, null);
+        this.segment = view(address, bytes, arena);
         this.cleanable = Device.CLEANER.register(this, () -> {
             arena.close(); // first: from here on nobody can reach the memory through a segment
             Native.check(GatunC.gatun_memory_free(context.pointer(), address, 0));
             context.release();
         });
+    }
+
+    /**
+     * Sizes a bare address as whole structs and cuts the rest off. Only the bindings call restricted methods, so that
+     * a user has one module to pass to --enable-native-access.
+     */
+    private static MemorySegment view(MemorySegment address, long bytes, Arena arena) {
+        long structs = Math.ceilDiv(bytes, gatun_transform.sizeof());
+        return gatun_transform.reinterpret(address, structs, arena, null).asSlice(0, bytes);
     }
 
     /** The memory, until it is closed. */

@@ -6,9 +6,10 @@ import dev.gatun.bindings.NativeLibrary;
 import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -17,17 +18,17 @@ class ReadmeTest {
     @TempDir
     Path folder;
 
-    @Test
-    void theExampleRuns() throws Exception {
+    @BeforeEach
+    void extract() throws Exception {
         String readme = Files.readString(Path.of("../../README.md"));
-        Matcher block = Pattern.compile("```java\\n(.*?)```", Pattern.DOTALL).matcher(readme);
-        String example = block.results()
+        String example = Pattern.compile("```java\\n(.*?)```", Pattern.DOTALL)
+                .matcher(readme)
+                .results()
                 .map(match -> match.group(1))
                 .filter(code -> code.contains("Optimizer.of"))
                 .findFirst()
                 .orElseThrow();
-        Path source = folder.resolve("Example.java");
-        Files.writeString(source, """
+        Files.writeString(folder.resolve("Example.java"), """
                 import dev.gatun.*;
                 import java.lang.foreign.*;
                 import java.nio.file.Path;
@@ -37,27 +38,29 @@ class ReadmeTest {
                 %s
                 }
                 """.formatted(example));
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "--illegal-native-access=deny",
-                        "-Dgatun.library.path=" + NativeLibrary.corePath(),
-                        "-cp",
-                        place(Optimizer.class) + File.pathSeparator + place(NativeLibrary.class),
-                        source.toString())
-                .directory(folder.toFile())
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes());
-        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-        assertThat(process.exitValue()).as(output).isZero();
+    }
+
+    @Test
+    void theExampleRunsOnTheClassPath() throws Exception {
+        run("--enable-native-access=ALL-UNNAMED", "-cp", places());
+    }
+
+    @Test
+    void theExampleRunsOnTheModulePath() throws Exception {
+        run("--enable-native-access=dev.gatun.bindings", "--module-path", places(), "--add-modules", "dev.gatun");
+    }
+
+    private static String places() throws Exception {
+        return ChildJvm.place(Optimizer.class) + File.pathSeparator + ChildJvm.place(NativeLibrary.class);
+    }
+
+    private void run(String... options) throws Exception {
+        List<String> arguments = new ArrayList<>(List.of(options));
+        arguments.add("Example.java");
+        ChildJvm.Result result = ChildJvm.run(folder, arguments);
+        assertThat(result.exit()).as(result.output()).isZero();
         Checkpoint checkpoint = Checkpoint.read(folder.resolve("run.safetensors"));
         assertThat(checkpoint.steps()).isPositive();
         assertThat(checkpoint.parameters()).isNotEmpty();
-    }
-
-    private static String place(Class<?> type) throws Exception {
-        return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI())
-                .toString();
     }
 }

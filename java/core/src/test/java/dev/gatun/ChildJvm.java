@@ -1,0 +1,54 @@
+package dev.gatun;
+
+import dev.gatun.bindings.NativeLibrary;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** A JVM of its own, for what must not happen in the one that runs the tests. */
+final class ChildJvm {
+    /** How it ended and all that it printed. */
+    record Result(int exit, String output) {}
+
+    private ChildJvm() {}
+
+    static Result run(Path folder, List<String> arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.add("--illegal-native-access=deny");
+        command.add("-Dgatun.library.path=" + NativeLibrary.corePath());
+        command.add("-XX:-CreateCoredumpOnCrash");
+        command.add("-XX:ErrorFile=/dev/null");
+        command.addAll(arguments);
+        Process process = new ProcessBuilder(command)
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes());
+        if (!process.waitFor(60, TimeUnit.SECONDS)) {
+            process.destroyForcibly();
+            throw new IOException("the child does not end: " + output);
+        }
+        return new Result(process.exitValue(), output);
+    }
+
+    /** The folder or jar that a class was loaded from. */
+    static String place(Class<?> type) throws URISyntaxException {
+        String file = type.getName().replace('.', '/') + ".class";
+        URL url = type.getClassLoader().getResource(file);
+        if (url.getProtocol().equals("jar")) {
+            String jar = url.getPath();
+            return Path.of(new URI(jar.substring(0, jar.indexOf('!')))).toString();
+        }
+        Path path = Path.of(url.toURI());
+        for (int i = 0; i < file.split("/").length; i++) {
+            path = path.getParent();
+        }
+        return path.toString();
+    }
+}
