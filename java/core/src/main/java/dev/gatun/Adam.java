@@ -7,8 +7,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * Adam (Kingma and Ba, 1412.6980), AdamW (Loshchilov and Hutter, 1711.05101), AMSGrad (Reddi et al., 1904.09237) and the
- * softplus denominator of SAdam (Tong et al., 1908.00700).
+ * Adam (Kingma and Ba, 1412.6980), AdamW (Loshchilov and Hutter, 1711.05101), AMSGrad (Reddi et al., 1904.09237) and
+ * the softplus denominator of SAdam (Tong et al., 1908.00700).
  *
  * <pre>
  * m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g * g

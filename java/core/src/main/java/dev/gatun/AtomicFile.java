@@ -8,8 +8,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Replaces a file so that at any instant, through a crash or a power failure, either the old one or the new one is there
- * whole: written aside in the same folder, synced, renamed over the old one, the folder synced.
+ * Replaces a file so that at any instant, through a crash or a power failure, either the old one or the new one is
+ * there whole: written aside in the same folder, synced, renamed over the old one, the folder synced.
  */
 final class AtomicFile {
     /** As much as one ByteBuffer view of a segment is asked to have; it could have 2 GiB - 1. */

@@ -1,8 +1,8 @@
 package dev.gatun;
 
 /**
- * Clipping by the global norm (Pascanu et al., 1211.5063): gradients are multiplied by {@code min(1, norm / |g|)}, where
- * {@code |g|} is over every tensor of every group that clips.
+ * Clipping by the global norm (Pascanu et al., 1211.5063): gradients are multiplied by {@code min(1, norm / |g|)},
+ * where {@code |g|} is over every tensor of every group that clips.
  *
  * @param inner the rule that gets the clipped gradient
  * @param norm the largest norm, above 0

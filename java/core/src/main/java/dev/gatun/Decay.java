@@ -1,6 +1,8 @@
 package dev.gatun;
 
-/** How weight decay {@code lam} enters a step with learning rate {@code lr}. All forms use the weight before the step. */
+/**
+ * How weight decay {@code lam} enters a step with learning rate {@code lr}. All forms use the weight before the step.
+ */
 public enum Decay {
     /** In the gradient, before everything else: {@code g = g + lam * w}. */
     L2,

@@ -87,7 +87,10 @@ public final class Device implements AutoCloseable {
         }
     }
 
-    /** The CPU, with the threads of {@code GATUN_THREADS} or all, and the instruction set of {@code GATUN_ISA} or the best. */
+    /**
+     * The CPU, with the threads of {@code GATUN_THREADS} or all, and the instruction set of {@code GATUN_ISA} or the
+     * best.
+     */
     public static Device cpu() {
         return cpu(0, null);
     }
@@ -177,6 +180,7 @@ public final class Device implements AutoCloseable {
         return number == 0 ? null : number / 1000 + "." + number % 1000 / 10;
     }
 
+    /** CPU or CUDA. */
     public Kind kind() {
         return kind;
     }

@@ -1,9 +1,9 @@
 package dev.gatun;
 
 /**
- * An exponential average of the weights beside them (Polyak and Juditsky, 1992): {@code ema = tau * ema + (1 - tau) * w}
- * after every step, starting as the weights before the first. Training does not read it: evaluate with
- * {@link Optimizer#state} of slot {@code ema}. State: {@code ema}.
+ * An exponential average of the weights beside them (Polyak and Juditsky, 1992):
+ * {@code ema = tau * ema + (1 - tau) * w} after every step, starting as the weights before the first. Training does not
+ * read it: evaluate with {@link Optimizer#state} of slot {@code ema}. State: {@code ema}.
  *
  * @param inner the rule whose weights are averaged
  * @param tau how much of the average stays at a step, from 0 to 1

@@ -5,9 +5,9 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The part of JSON that a safetensors header consists of: objects, arrays, strings and whole numbers from 0, and nothing
- * that RFC 8259 does not allow. It hands out one token after another and builds nothing, so that a hostile file cannot
- * make it large.
+ * The part of JSON that a safetensors header consists of: objects, arrays, strings and whole numbers from 0, and
+ * nothing that RFC 8259 does not allow. It hands out one token after another and builds nothing, so that a hostile file
+ * cannot make it large.
  */
 final class JsonReader {
     private final String text;

@@ -12,7 +12,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Updates parameters, step by step, and keeps what that needs: the rules' state, step counters, the gradients' places.
- * Weights and gradients stay the caller's. It belongs to the thread that made it, and is to be closed before its device.
+ * Weights and gradients stay the caller's. It belongs to the thread that made it, and is to be closed before its
+ * device.
  *
  * <pre>{@code
  * try (var device = Device.best();
@@ -26,9 +27,10 @@ import java.util.concurrent.ConcurrentHashMap;
  * }
  * }</pre>
  *
- * <p>A step is all or nothing. With {@code checkFinite}, the default, a NaN or an infinity in any gradient refuses it: no
- * bit of weights, state and counters changes, and {@link #report} names the parameter. Without it, the result is what
- * IEEE 754 makes of the formulas. A parameter without a gradient is left out: no decay, no state change, no step counted.
+ * <p>A step is all or nothing. With {@code checkFinite}, the default, a NaN or an infinity in any gradient refuses it:
+ * no bit of weights, state and counters changes, and {@link #report} names the parameter. Without it, the result is
+ * what IEEE 754 makes of the formulas. A parameter without a gradient is left out: no decay, no state change, no step
+ * counted.
  */
 public final class Optimizer implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger("dev.gatun");
@@ -292,10 +294,12 @@ public final class Optimizer implements AutoCloseable {
         return parameters;
     }
 
+    /** The groups as they were given. */
     public List<ParameterGroup> groups() {
         return groups;
     }
 
+    /** Where steps are computed. */
     public Device device() {
         return device;
     }
@@ -360,7 +364,8 @@ public final class Optimizer implements AutoCloseable {
 
     /**
      * Goes back to where a checkpoint was saved: state, counters, the schedules' clock, and the weights if it has them.
-     * Going on from there gives the same bits as never having stopped. Everything is checked before anything is written.
+     * Going on from there gives the same bits as never having stopped. Everything is checked before anything is
+     * written.
      *
      * @throws CheckpointException saying what differs, if it is damaged or of other rules, names, shapes or types. The
      *     learning rates alone may differ: they are the run's.

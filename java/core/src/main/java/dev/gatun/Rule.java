@@ -3,8 +3,8 @@ package dev.gatun;
 import java.util.List;
 
 /**
- * Which arithmetic updates the weights, with its hyperparameters: an immutable value, checked when it is made. A rule is
- * an update ({@link Sgd}, {@link Adam}, {@link Sing}) or stands around another: {@link Standardize} and {@link Clip}
+ * Which arithmetic updates the weights, with its hyperparameters: an immutable value, checked when it is made. A rule
+ * is an update ({@link Sgd}, {@link Adam}, {@link Sing}) or stands around another: {@link Standardize} and {@link Clip}
  * change the gradient on its way in, {@link Lookahead} and {@link Ema} average the weights that come out. The outermost
  * sees the raw gradient first and the finished weights last.
  *
@@ -28,6 +28,10 @@ public sealed interface Rule permits Sgd, Adam, Sing, Standardize, Clip, Lookahe
 
     /** The same rule with another learning rate, 0 or more and finite. */
     Rule withLr(double lr);
+
+    /** The canonical specification string: every key whose value differs from its default. */
+    @Override
+    String toString();
 
     /**
      * The names of the state tensors that a parameter has, in the order of the C ABI: the update's (momentum {@code b},

@@ -19,9 +19,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A file of named tensors in the safetensors format: 8 bytes with the length of the header, the header in JSON, the data.
- * Reading maps the file and copies nothing; nothing in it is trusted: the header's length and syntax, and every tensor's
- * size and place are checked first. Writing replaces a file in one instant.
+ * A file of named tensors in the safetensors format: 8 bytes with the length of the header, the header in JSON, the
+ * data. Reading maps the file and copies nothing; nothing in it is trusted: the header's length and syntax, and every
+ * tensor's size and place are checked first. Writing replaces a file in one instant.
  */
 public final class Safetensors {
     /** The format's own limit for a header. */
@@ -69,6 +69,7 @@ public final class Safetensors {
         }
     }
 
+    /** Where it was read from. */
     public Path file() {
         return file;
     }

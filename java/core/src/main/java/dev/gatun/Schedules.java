@@ -3,8 +3,8 @@ package dev.gatun;
 /**
  * The schedules that have strings. {@code length} is the number of steps, {@link Long#MAX_VALUE} for no end.
  *
- * <p>A rate is part of a step's bits and is asked for within the step. So there is nothing of {@code Math}, whose results
- * may differ between machines, nor of {@code StrictMath}, whose cos and pow allocate arrays.
+ * <p>A rate is part of a step's bits and is asked for within the step. So there is nothing of {@code Math}, whose
+ * results may differ between machines, nor of {@code StrictMath}, whose cos and pow allocate arrays.
  */
 final class Schedules {
     private Schedules() {}
@@ -51,7 +51,8 @@ final class Schedules {
             if (step > length) {
                 return 0;
             }
-            // (1 + cos(pi r)) / 2 is 1 - sin(pi r / 2)^2, and sin(pi (1 - r) / 2)^2: one of the angles is at most pi / 4.
+            // (1 + cos(pi r)) / 2 is 1 - sin(pi r / 2)^2, and sin(pi (1 - r) / 2)^2: one of the angles is at most pi /
+            // 4.
             long done = step - 1;
             double sine = sine(Math.PI / 2 * Math.min(done, length - done) / length);
             return lr * (done <= length - done ? 1 - sine * sine : sine * sine);

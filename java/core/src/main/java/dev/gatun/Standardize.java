@@ -1,9 +1,9 @@
 package dev.gatun;
 
 /**
- * SING's transformation of the gradient (2305.15997) in front of any rule: with {@code center}, every row of dimension 0
- * loses its mean where there are two or more dimensions; with {@code normalize}, the tensor is divided by its Euclidean
- * norm plus eps. Weight decay is the inner rule's, on the raw weights.
+ * SING's transformation of the gradient (2305.15997) in front of any rule: with {@code center}, every row of dimension
+ * 0 loses its mean where there are two or more dimensions; with {@code normalize}, the tensor is divided by its
+ * Euclidean norm plus eps. Weight decay is the inner rule's, on the raw weights.
  *
  * @param inner the rule that gets the standardized gradient
  * @param center whether row means are taken off

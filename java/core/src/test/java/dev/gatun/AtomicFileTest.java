@@ -90,7 +90,8 @@ class AtomicFileTest {
                     assertThatThrownBy(() -> optimizer.save(file, true, new Failing(failing)))
                             .isInstanceOf(IOException.class)
                             .hasMessageContaining("call " + failing);
-                    float first = Checkpoint.read(file).weight("w").orElseThrow().toFloats()[0];
+                    float first =
+                            Checkpoint.read(file).weight("w").orElseThrow().toFloats()[0];
                     assertThat(first).as("call %d of %d", at, calls).isEqualTo(at == calls ? 1 : 0);
                     assertThat(folder.resolve("run.safetensors.tmp")).doesNotExist();
                 }

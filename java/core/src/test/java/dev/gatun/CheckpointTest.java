@@ -107,9 +107,7 @@ class CheckpointTest {
         Path file = saved();
         String text = Files.readString(file, StandardCharsets.ISO_8859_1);
         Files.writeString(
-                file,
-                text.replace("\"gatun_format\":\"1\"", "\"gatun_format\":\"7\""),
-                StandardCharsets.ISO_8859_1);
+                file, text.replace("\"gatun_format\":\"1\"", "\"gatun_format\":\"7\""), StandardCharsets.ISO_8859_1);
         assertThatThrownBy(() -> Checkpoint.read(file))
                 .isInstanceOf(CheckpointException.class)
                 .hasMessageContaining("format version 7")
@@ -118,7 +116,8 @@ class CheckpointTest {
 
     @Test
     void otherSafetensorsAreNoCheckpoint() throws Exception {
-        Path trace = Path.of(CheckpointTest.class.getResource("/traces/adam.safetensors").toURI());
+        Path trace = Path.of(
+                CheckpointTest.class.getResource("/traces/adam.safetensors").toURI());
         assertThatThrownBy(() -> Checkpoint.read(trace))
                 .isInstanceOf(CheckpointException.class)
                 .hasMessageContaining("no checkpoint of Gatun");
@@ -127,8 +126,9 @@ class CheckpointTest {
     // The file is what saved() writes; made once with version 0.1.0, never again.
     @Test
     void filesOfVersionOneLoadForEver() throws Exception {
-        Path golden = Path.of(
-                CheckpointTest.class.getResource("/checkpoints/version-1.safetensors").toURI());
+        Path golden = Path.of(CheckpointTest.class
+                .getResource("/checkpoints/version-1.safetensors")
+                .toURI());
         Tensor weight = Tensor.of(arena, new float[] {0, 0});
         try (Optimizer optimizer = optimizer(RULE, weight)) {
             optimizer.load(golden);
@@ -146,19 +146,27 @@ class CheckpointTest {
     void aCheckpointOfAnotherOptimizerIsRefusedAndNothingWritten() throws IOException {
         Path file = saved();
         Tensor two = Tensor.of(arena, new float[] {7, 7});
-        assertRefused(file, "saved with ema(sgd", optimizer(Rule.parse("ema(sgd(lr=0.5, momentum=0.5), tau=0.6)"), two));
+        assertRefused(
+                file, "saved with ema(sgd", optimizer(Rule.parse("ema(sgd(lr=0.5, momentum=0.5), tau=0.6)"), two));
         assertRefused(file, "and this optimizer has adam()", optimizer(Adam.of(1e-3), two));
         assertRefused(file, "no parameter 'w1'", optimizer(RULE, two, Tensor.of(arena, new float[] {7})));
-        assertRefused(file, "was saved as F32 [2] in group 0, and here is F32 [2, 1]", optimizer(
-                RULE, Tensor.of(arena, new float[] {7, 7}, 2, 1)));
+        assertRefused(
+                file,
+                "was saved as F32 [2] in group 0, and here is F32 [2, 1]",
+                optimizer(RULE, Tensor.of(arena, new float[] {7, 7}, 2, 1)));
         assertRefused(file, "and here is F64 [2]", optimizer(RULE, Tensor.of(arena, new double[] {7, 7})));
         assertRefused(file, "this optimizer has no parameters [w0]", optimizer(RULE));
-        assertRefused(file, "it has 1 groups, and this optimizer has 2", Optimizer.builder(device)
-                .group(RULE, List.of(Parameter.of("w0", two)))
-                .group(RULE, List.of())
-                .build());
-        assertRefused(file, "no parameter 'w9': did you mean 'w0'?", Optimizer.of(
-                device, RULE, List.of(Parameter.of("w9", two))));
+        assertRefused(
+                file,
+                "it has 1 groups, and this optimizer has 2",
+                Optimizer.builder(device)
+                        .group(RULE, List.of(Parameter.of("w0", two)))
+                        .group(RULE, List.of())
+                        .build());
+        assertRefused(
+                file,
+                "no parameter 'w9': did you mean 'w0'?",
+                Optimizer.of(device, RULE, List.of(Parameter.of("w9", two))));
     }
 
     private static void assertRefused(Path file, String reason, Optimizer optimizer) {

@@ -163,9 +163,7 @@ class DeviceTest {
                 DeviceMemory memory = device.allocate(64)) {
             run.steps(1, 1);
             device.close();
-            assertThatIllegalStateException()
-                    .isThrownBy(run.optimizer::step)
-                    .withMessageContaining("device is closed");
+            assertThatIllegalStateException().isThrownBy(run.optimizer::step).withMessageContaining("device is closed");
             memory.segment().fill((byte) 1);
         }
     }

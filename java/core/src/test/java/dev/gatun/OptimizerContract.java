@@ -15,8 +15,8 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /**
- * What every optimizer on every backend must do. Each check takes a {@link Subject}; {@link NativeContractTest} runs them
- * on the native library, {@link BrokenBackendsTest} on backends that are wrong on purpose.
+ * What every optimizer on every backend must do. Each check takes a {@link Subject}; {@link NativeContractTest} runs
+ * them on the native library, {@link BrokenBackendsTest} on backends that are wrong on purpose.
  */
 final class OptimizerContract {
     /** Two synchronizations of SING's look-ahead. */

@@ -56,7 +56,9 @@ class OptimizerTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> sgd(weight, upperHalf))
                 .withMessageStartingWith("the weight of 'w1' overlaps the weight of 'w0'");
-        assertThatIllegalArgumentException().isThrownBy(() -> sgd(weight, weight)).withMessageContaining("overlaps");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> sgd(weight, weight))
+                .withMessageContaining("overlaps");
         Tensor onGpu = new Tensor(weight.memory(), DType.F32, Device.Kind.CUDA, 8);
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> sgd(onGpu))
@@ -127,8 +129,7 @@ class OptimizerTest {
             assertRefused(optimizer, "overlaps the weight of 'w1'", other);
             assertRefused(optimizer, "overlaps the state of 'w1'", optimizer.state(1, "b"));
             assertRefused(optimizer, "overlaps the gradient of 'w0'", bound);
-            Tensor shifted = Tensor.of(
-                    arena.allocate(64, 64).asSlice(4, 32), DType.F32, 8);
+            Tensor shifted = Tensor.of(arena.allocate(64, 64).asSlice(4, 32), DType.F32, 8);
             optimizer.bindGradient(1, shifted);
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> optimizer.bindGradients(Arrays.asList(vector(8))))
@@ -160,7 +161,8 @@ class OptimizerTest {
     @Test
     void aReadOnlyGradientMayBeReadButNotZeroed() {
         Tensor weight = vector(2);
-        Tensor gradient = Tensor.of(Tensor.of(arena, new float[] {1, 2}).memory().asReadOnly(), DType.F32, 2);
+        Tensor gradient =
+                Tensor.of(Tensor.of(arena, new float[] {1, 2}).memory().asReadOnly(), DType.F32, 2);
         try (Optimizer optimizer = sgd(weight)) {
             optimizer.bindGradient(0, gradient);
             optimizer.step();
@@ -277,7 +279,9 @@ class OptimizerTest {
                 run.optimizer.step();
             }
             long bytes = (long) allocated.invoke() - before;
-            assertThat(bytes).as("bytes in 1,000 steps, those of the measurement included").isLessThan(1000);
+            assertThat(bytes)
+                    .as("bytes in 1,000 steps, those of the measurement included")
+                    .isLessThan(1000);
         }
     }
 
@@ -337,7 +341,8 @@ class OptimizerTest {
                 optimizer.bindGradient(0, gradients.get(i));
                 optimizer.step();
             }
-            assertThat(parameters.get(i).weight().toFloats()).isEqualTo(alone.get(i).toFloats());
+            assertThat(parameters.get(i).weight().toFloats())
+                    .isEqualTo(alone.get(i).toFloats());
         }
     }
 
@@ -349,5 +354,24 @@ class OptimizerTest {
             }
         }
         assertThat(device.isInUse()).isFalse();
+    }
+
+    @Test
+    void oneThatNobodyClosedIsCleanedUp() throws InterruptedException {
+        for (int i = 0; i < 10; i++) {
+            forget();
+        }
+        assertThat(device.isInUse()).isTrue();
+        for (int i = 0; i < 200 && device.isInUse(); i++) {
+            System.gc();
+            Thread.sleep(50);
+        }
+        assertThat(device.isInUse()).isFalse();
+    }
+
+    private void forget() {
+        Optimizer optimizer = sgd(vector(100));
+        optimizer.step();
+        assertThat(optimizer.steps()).isEqualTo(1);
     }
 }

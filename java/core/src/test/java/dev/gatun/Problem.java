@@ -27,15 +27,19 @@ final class Problem implements AutoCloseable {
     final List<Tensor> gradients = new ArrayList<>();
 
     Problem(DType dtype) {
-        for (int i = 0; i < SHAPES.length; i++) {
-            Tensor weight = guarded(dtype, SHAPES[i]);
+        this(dtype, SHAPES);
+    }
+
+    Problem(DType dtype, long[]... shapes) {
+        for (int i = 0; i < shapes.length; i++) {
+            Tensor weight = guarded(dtype, shapes[i]);
             SplittableRandom random = new SplittableRandom(i);
             for (long k = 0; k < weight.length(); k++) {
                 weight.set(k, (float) (random.nextGaussian() * 0.5));
             }
             Parameter parameter = Parameter.of("p" + i, weight);
             parameters.add(i % 4 == 2 ? parameter.withoutDecay() : parameter);
-            gradients.add(guarded(dtype, SHAPES[i]));
+            gradients.add(guarded(dtype, shapes[i]));
         }
     }
 

@@ -2,8 +2,8 @@ package dev.gatun;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
@@ -30,7 +30,15 @@ class RuleTest {
             new Ema(Adam.of(1e-3), 0.9));
 
     private static final double[] VALUES = {
-        Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, -1, -0.0, 0, 1, Math.nextUp(1.0), Double.MAX_VALUE
+        Double.NaN,
+        Double.POSITIVE_INFINITY,
+        Double.NEGATIVE_INFINITY,
+        -1,
+        -0.0,
+        0,
+        1,
+        Math.nextUp(1.0),
+        Double.MAX_VALUE
     };
 
     private static final DoublePredicate AT_LEAST_ZERO = v -> v >= 0 && v <= Double.MAX_VALUE;
@@ -51,10 +59,11 @@ class RuleTest {
             Map.entry("tau", FRACTION));
 
     static Stream<Arguments> numbers() {
-        return RULES.stream().flatMap(rule -> Arrays.stream(rule.getClass().getRecordComponents())
-                .filter(component -> component.getType() == double.class)
-                .flatMap(component -> Arrays.stream(VALUES)
-                        .mapToObj(value -> Arguments.of(rule, component.getName(), value))));
+        return RULES.stream()
+                .flatMap(rule -> Arrays.stream(rule.getClass().getRecordComponents())
+                        .filter(component -> component.getType() == double.class)
+                        .flatMap(component -> Arrays.stream(VALUES)
+                                .mapToObj(value -> Arguments.of(rule, component.getName(), value))));
     }
 
     @ParameterizedTest
@@ -89,8 +98,8 @@ class RuleTest {
                 .withMessageContaining("nesterov")
                 .withMessageContaining("momentum is 0.0");
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        Sgd.of(0.1).withMomentum(0.9).withDampening(0.5).withNesterov(true))
+                .isThrownBy(
+                        () -> Sgd.of(0.1).withMomentum(0.9).withDampening(0.5).withNesterov(true))
                 .withMessageContaining("dampening is 0.5");
     }
 
@@ -101,10 +110,12 @@ class RuleTest {
                 String name = component.getName();
                 String wither = "with" + Character.toUpperCase(name.charAt(0)) + name.substring(1);
                 Object value = component.getAccessor().invoke(rule);
-                Object same = rule.getClass().getMethod(wither, component.getType()).invoke(rule, value);
+                Object same =
+                        rule.getClass().getMethod(wither, component.getType()).invoke(rule, value);
                 assertThat(same).as("%s of %s", wither, rule).isEqualTo(rule);
                 Object other = other(value);
-                Object changed = rule.getClass().getMethod(wither, component.getType()).invoke(rule, other);
+                Object changed =
+                        rule.getClass().getMethod(wither, component.getType()).invoke(rule, other);
                 assertThat(component.getAccessor().invoke(changed)).isEqualTo(other);
                 assertThat(changed).isNotEqualTo(rule);
             }
@@ -123,7 +134,8 @@ class RuleTest {
 
     @Test
     void theRegistryHasEveryPermittedRule() {
-        List<Class<?>> registered = RULES.stream().<Class<?>>map(Object::getClass).toList();
+        List<Class<?>> registered =
+                RULES.stream().<Class<?>>map(Object::getClass).toList();
         assertThat(registered).containsExactlyInAnyOrder(Rule.class.getPermittedSubclasses());
         assertThat(RuleForm.all()).hasSameSizeAs(registered);
         for (Rule rule : RULES) {
@@ -145,11 +157,13 @@ class RuleTest {
     @Test
     void trafficIsThatOfTheSpecification() {
         assertThat(Sgd.of(1).bytesPerParameter(DType.F32, false)).isEqualTo(12);
-        assertThat(Sgd.of(1).withMomentum(0.9).bytesPerParameter(DType.F32, false)).isEqualTo(20);
+        assertThat(Sgd.of(1).withMomentum(0.9).bytesPerParameter(DType.F32, false))
+                .isEqualTo(20);
         assertThat(Adam.w(1).bytesPerParameter(DType.F32, false)).isEqualTo(28);
         assertThat(Adam.w(1).bytesPerParameter(DType.F32, true)).isEqualTo(32);
         assertThat(Adam.w(1).bytesPerParameter(DType.F64, false)).isEqualTo(56);
-        assertThat(Adam.w(1).withAmsgrad(true).bytesPerParameter(DType.F32, false)).isEqualTo(36);
+        assertThat(Adam.w(1).withAmsgrad(true).bytesPerParameter(DType.F32, false))
+                .isEqualTo(36);
         assertThat(Sing.plain(1).bytesPerParameter(DType.F32, true)).isEqualTo(32);
         assertThat(Sing.official(1).bytesPerParameter(DType.F32, true)).isEqualTo(33.6);
         assertThat(Rule.parse("sing(sgd(lr=1, momentum=0.9))").bytesPerParameter(DType.F32, false))

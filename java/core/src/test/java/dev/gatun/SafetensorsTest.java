@@ -80,40 +80,45 @@ class SafetensorsTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "{                                                                       | 0 | should have 1 bytes",
-                "{\"__metadata__\":                                                      | 0 | '{' is expected",
-                "{,                                                                      | 0 | '\"' is expected",
-                "{}x                                                                     | 0 | nothing more is expected",
-                "[]                                                                      | 0 | '{' is expected",
-                "{\"a\":1}                                                               | 0 | '{' is expected",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},}       | 4 | '\"' is expected",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}        | 5 | the tensors have 4 bytes, and the file has 5",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}        | 3 | the tensors have 4 bytes, and the file has 3",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}        | 4 | needs 8 bytes",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}        | 4 | needs 4 bytes",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}        | 8 | begins at byte 4 of the data, where 0 is next",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}       | 4 | a whole number is expected",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[01],\"data_offsets\":[0,4]}}       | 4 | a whole number is expected",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}      | 4 | ']' is expected",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,4]}} | 4 | too large",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9],\"data_offsets\":[0,4]}} | 4 | larger than any file",
-                "{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}        | 4 | unknown type 'F33'",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}          | 4 | two data_offsets",
-                "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}                      | 4 | needs dtype, shape",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}} | 4 | unknown key 'x'",
-                "{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} | 4 | twice",
-                "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}} | 2 | 'a' stands there twice",
-                "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}} | 3 | begins at byte 1 of the data, where 2 is next",
-                "{\"__metadata__\":{\"a\":1}}                                            | 0 | '\"' is expected",
-                "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}                            | 0 | metadata 'a' stands there twice",
-                "{\"__metadata__\":{},\"__metadata__\":{}}                               | 0 | twice",
-                "{\"a\\x\":{}}                                                           | 0 | is not an escape",
-                "{\"\\ud800\":{}}                                                        | 0 | surrogate",
-                "{\"\\u12g4\":{}}                                                        | 0 | four hexadecimal digits",
-                "{\"a                                                                    | 0 | the string does not end",
+                "{ | 0 | should have 1 bytes",
+                "{'__metadata__': | 0 | '{' is expected",
+                "{, | 0 | '\"' is expected",
+                "{}x | 0 | nothing more is expected",
+                "[] | 0 | '{' is expected",
+                "{'a':1} | 0 | '{' is expected",
+                "{'a':{'dtype':'F32','shape':[1],'data_offsets':[0,4]},} | 4 | '\"' is expected",
+                "{'a':{'dtype':'F32','shape':[1],'data_offsets':[0,4]}}"
+                        + " | 5 | the tensors have 4 bytes, and the file has 5",
+                "{'a':{'dtype':'F32','shape':[1],'data_offsets':[0,4]}}"
+                        + " | 3 | the tensors have 4 bytes, and the file has 3",
+                "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,4]}} | 4 | needs 8 bytes",
+                "{'a':{'dtype':'F32','shape':[1],'data_offsets':[4,0]}} | 4 | needs 4 bytes",
+                "{'a':{'dtype':'F32','shape':[1],'data_offsets':[4,8]}}"
+                        + " | 8 | begins at byte 4 of the data, where 0 is next",
+                "{'a':{'dtype':'F32','shape':[-1],'data_offsets':[0,4]}} | 4 | a whole number is expected",
+                "{'a':{'dtype':'F32','shape':[01],'data_offsets':[0,4]}} | 4 | a whole number is expected",
+                "{'a':{'dtype':'F32','shape':[1.0],'data_offsets':[0,4]}} | 4 | ']' is expected",
+                "{'a':{'dtype':'F32','shape':[99999999999999999999],'data_offsets':[0,4]}} | 4 | too large",
+                "{'a':{'dtype':'F32','shape':[9223372036854775807,9],'data_offsets':[0,4]}} | 4 | larger than any file",
+                "{'a':{'dtype':'F33','shape':[1],'data_offsets':[0,4]}} | 4 | unknown type 'F33'",
+                "{'a':{'dtype':'F32','shape':[1],'data_offsets':[0]}} | 4 | two data_offsets",
+                "{'a':{'dtype':'F32','data_offsets':[0,4]}} | 4 | needs dtype, shape",
+                "{'a':{'dtype':'F32','shape':[1],'data_offsets':[0,4],'x':1}} | 4 | unknown key 'x'",
+                "{'a':{'dtype':'F32','dtype':'F32','shape':[1],'data_offsets':[0,4]}} | 4 | twice",
+                "{'a':{'dtype':'U8','shape':[1],'data_offsets':[0,1]},"
+                        + "'a':{'dtype':'U8','shape':[1],'data_offsets':[1,2]}} | 2 | 'a' stands there twice",
+                "{'a':{'dtype':'U8','shape':[2],'data_offsets':[0,2]},"
+                        + "'b':{'dtype':'U8','shape':[2],'data_offsets':[1,3]}} | 3 | begins at byte 1 of the data",
+                "{'__metadata__':{'a':1}} | 0 | '\"' is expected",
+                "{'__metadata__':{'a':'1','a':'2'}} | 0 | metadata 'a' stands there twice",
+                "{'__metadata__':{},'__metadata__':{}} | 0 | twice",
+                "{'a\\x':{}} | 0 | is not an escape",
+                "{'\\ud800':{}} | 0 | surrogate",
+                "{'\\u12g4':{}} | 0 | four hexadecimal digits",
+                "{'a | 0 | the string does not end",
             })
     void whatIsNotSafetensorsIsRefused(String header, int dataBytes, String reason) throws IOException {
-        Path file = write(header, dataBytes);
+        Path file = write(header.replace('\'', '"'), dataBytes);
         assertThatThrownBy(() -> Safetensors.read(file))
                 .isExactlyInstanceOf(CheckpointException.class)
                 .hasMessageContaining(file.toString())
@@ -123,7 +128,8 @@ class SafetensorsTest {
     @ParameterizedTest
     @CsvSource({"0", "7", "9", "100", "100000001", "9223372036854775807", "-1", "-9223372036854775808"})
     void theHeadersLengthIsNotBelieved(long length) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(length);
+        ByteBuffer bytes =
+                ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(length);
         Path file = Files.write(folder.resolve("x"), bytes.array());
         assertThatThrownBy(() -> Safetensors.read(file)).isExactlyInstanceOf(CheckpointException.class);
     }
@@ -138,7 +144,8 @@ class SafetensorsTest {
 
     @Test
     void noiseIsRefusedAndNothingElse() throws IOException {
-        String valid = "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}";
+        String valid =
+                "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}";
         SplittableRandom random = new SplittableRandom(3);
         for (int i = 0; i < 3000; i++) {
             byte[] header = valid.getBytes(StandardCharsets.UTF_8);

@@ -63,7 +63,7 @@ class SpecificationTest {
                 "adam(lr=NaN)                 | 8  | lr must be a number, and is 'NaN'",
                 "adam(lr=0x1p3)               | 8  | lr must be a number",
                 "adam(lr=1d)                  | 8  | lr must be a number",
-                "adam(decay=l3)               | 11 | decay must be l2 or decoupled or fixed, and is 'l3': did you mean 'l2'?",
+                "adam(decay=l3) | 11 | decay must be l2 or decoupled or fixed, and is 'l3': did you mean 'l2'?",
                 "adam(amsgrad=yes)            | 13 | amsgrad must be true or false, and is 'yes'",
                 "adam                         | 4  | 'adam' has no '('",
                 "adam(                        | 5  | the closing ')' of 'adam' is missing",
@@ -85,8 +85,7 @@ class SpecificationTest {
                 "ädam()                       | 0  | the name of an optimizer is expected",
             })
     void saysWhatIsWrongAndWhere(String specification, int position, String reason) {
-        SpecificationException e =
-                catchThrowableOfType(SpecificationException.class, () -> Rule.parse(specification));
+        SpecificationException e = catchThrowableOfType(SpecificationException.class, () -> Rule.parse(specification));
         assertThat(e).as(specification).isNotNull();
         assertThat(e.getMessage()).contains(reason);
         assertThat(e.position()).as(e.getMessage()).isEqualTo(position);
@@ -113,7 +112,8 @@ class SpecificationTest {
     void valuesOutOfRangeAreRefusedInStringsToo(Rule rule, String parameter, double value) {
         String key = parameter.replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
         String name = rule.toString().substring(0, rule.toString().indexOf('('));
-        boolean wraps = rule instanceof Standardize || rule instanceof Clip || rule instanceof Lookahead || rule instanceof Ema;
+        boolean wraps =
+                rule instanceof Standardize || rule instanceof Clip || rule instanceof Lookahead || rule instanceof Ema;
         String inner = wraps ? "adam(), " : "";
         String needed = rule instanceof Sgd && !key.equals("lr") ? "lr=1, " : "";
         if (!Double.isFinite(value)) {
@@ -130,7 +130,8 @@ class SpecificationTest {
         }
         boolean positive = key.equals("norm") ? value > 0 : value >= 0;
         boolean small = value < 1 || !key.startsWith("beta");
-        boolean fraction = value <= 1 || !Set.of("dampening", "lookahead_alpha", "alpha", "tau").contains(key);
+        boolean fraction = value <= 1
+                || !Set.of("dampening", "lookahead_alpha", "alpha", "tau").contains(key);
         assertThat(valid).as(specification).isEqualTo(positive && small && fraction);
     }
 

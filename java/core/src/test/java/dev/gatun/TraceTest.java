@@ -31,8 +31,8 @@ class TraceTest {
     @ParameterizedTest
     @MethodSource("traces")
     void comesOutAsRecorded(String name, DType dtype) throws Exception {
-        Safetensors trace = Safetensors.read(
-                Path.of(TraceTest.class.getResource("/traces/" + name + ".safetensors").toURI()));
+        Safetensors trace = Safetensors.read(Path.of(
+                TraceTest.class.getResource("/traces/" + name + ".safetensors").toURI()));
         Rule rule = Rule.parse(trace.metadata().get("optimizer"));
         int steps = Integer.parseInt(trace.metadata().get("steps"));
         try (Arena arena = Arena.ofConfined();
@@ -57,9 +57,11 @@ class TraceTest {
                     }
                     optimizer.step();
                     for (int p = 0; p < parameters.size(); p++) {
-                        Tensor expected = trace.tensor("expect/" + t + "/" + parameters.get(p).name());
+                        Tensor expected = trace.tensor(
+                                "expect/" + t + "/" + parameters.get(p).name());
                         largest[p] = Math.max(largest[p], largest(expected));
-                        worst[p] = Math.max(worst[p], difference(parameters.get(p).weight(), expected));
+                        worst[p] =
+                                Math.max(worst[p], difference(parameters.get(p).weight(), expected));
                     }
                 }
             }

@@ -1,0 +1,175 @@
+package dev.gatun;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Random trainings, and tensors of every awkward size, against the model. The seed stands in the failure message. */
+class HistoriesTest {
+    private static final int HISTORIES = 300;
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void randomHistoriesEqualTheModel() throws Exception {
+        try (Device device = Device.cpu(2)) {
+            for (long seed = 0; seed < HISTORIES; seed++) {
+                history(seed, device);
+            }
+        }
+    }
+
+    private void history(long seed, Device device) throws Exception {
+        SplittableRandom random = new SplittableRandom(seed);
+        Rule rule = randomRule(random);
+        long[][] shapes = new long[1 + random.nextInt(6)][];
+        for (int i = 0; i < shapes.length; i++) {
+            shapes[i] = LongStream.range(0, random.nextInt(4))
+                    .map(d -> random.nextInt(d == 0 ? 40 : 12))
+                    .toArray();
+        }
+        boolean checkFinite = random.nextBoolean();
+        Path file = folder.resolve("history.safetensors");
+        try (Problem problem = new Problem(DType.F64, shapes);
+                Problem reference = new Problem(DType.F64, shapes)) {
+            Optimizer actual = open(device, rule, problem, checkFinite, null);
+            Optimizer expected = open(device, rule, reference, checkFinite, new ModelBackend());
+            for (int step = 1; step <= 12; step++) {
+                boolean[] bound = new boolean[shapes.length];
+                for (int i = 0; i < bound.length; i++) {
+                    bound[i] = random.nextInt(5) != 0;
+                }
+                int bad = random.nextInt(6) == 0 && checkFinite ? random.nextInt(shapes.length) : -1;
+                double scale = random.nextBoolean() ? 1 : 0.5;
+                for (Optimizer optimizer : List.of(actual, expected)) {
+                    Problem own = optimizer == actual ? problem : reference;
+                    own.fill(step);
+                    if (bad >= 0 && own.gradients.get(bad).length() > 0) {
+                        own.gradients.get(bad).set(0, Double.NaN);
+                    }
+                    for (int i = 0; i < bound.length; i++) {
+                        optimizer.bindGradient(i, bound[i] ? own.gradients.get(i) : null);
+                    }
+                    optimizer.gradientScale(scale);
+                    optimizer.step();
+                }
+                String where = "seed " + seed + ", step " + step + ": " + rule + " on " + Arrays.deepToString(shapes);
+                assertThat(actual.report().skipped())
+                        .as(where)
+                        .isEqualTo(expected.report().skipped());
+                if (random.nextInt(5) == 0) {
+                    actual.save(file);
+                    actual.close();
+                    problem.parameters.forEach(p -> p.weight().memory().fill((byte) 3));
+                    actual = open(device, rule, problem, checkFinite, null);
+                    actual.load(file);
+                }
+                for (int i = 0; i < shapes.length; i++) {
+                    requireClose(where, problem.parameters.get(i), reference.parameters.get(i));
+                    assertThat(actual.stepsTaken(i)).as(where).isEqualTo(expected.stepsTaken(i));
+                }
+            }
+            assertThat(problem.sentinelsIntact()).isTrue();
+            actual.close();
+            expected.close();
+        }
+    }
+
+    private static Optimizer open(Device device, Rule rule, Problem problem, boolean checkFinite, Backend backend) {
+        Optimizer.Builder builder =
+                Optimizer.builder(device).group(rule, problem.parameters).checkFinite(checkFinite);
+        return (backend == null ? builder : builder.backend(backend)).build();
+    }
+
+    private static Rule randomRule(SplittableRandom random) {
+        double lr = 0.001 + 0.05 * random.nextDouble();
+        double decay = random.nextBoolean() ? 0.1 * random.nextDouble() : 0;
+        Decay form = Decay.values()[random.nextInt(3)];
+        Rule rule = switch (random.nextInt(3)) {
+            case 0 -> {
+                Sgd sgd = new Sgd(lr, random.nextDouble(), random.nextDouble(), false, decay, form);
+                yield random.nextBoolean() ? sgd : sgd.withDampening(0).withNesterov(true);
+            }
+            case 1 ->
+                new Adam(
+                        lr,
+                        random.nextDouble(),
+                        random.nextDouble(),
+                        1e-6 + random.nextDouble(),
+                        decay,
+                        form,
+                        random.nextBoolean(),
+                        random.nextBoolean() ? 0 : 60 * random.nextDouble());
+            default ->
+                Sing.official(lr)
+                        .withWeightDecay(decay)
+                        .withLookahead(random.nextInt(4))
+                        .withCenter(random.nextBoolean());
+        };
+        for (int wrappers = random.nextInt(4); wrappers > 0; wrappers--) {
+            rule = switch (random.nextInt(4)) {
+                case 0 -> new Clip(rule, 0.01 + random.nextDouble());
+                case 1 -> new Lookahead(rule, 1 + random.nextInt(4), random.nextDouble());
+                case 2 -> new Ema(rule, random.nextDouble());
+                default -> new Standardize(rule, random.nextBoolean(), random.nextBoolean(), 1e-3);
+            };
+        }
+        return rule;
+    }
+
+    @Test
+    void everySizeEqualsTheModel() {
+        long[][] shapes = LongStream.concat(
+                        LongStream.rangeClosed(1, 130),
+                        LongStream.of(255, 256, 257, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193, 100_007))
+                .mapToObj(n -> n % 3 == 0 && n < 5000 ? new long[] {3, n} : new long[] {n})
+                .toArray(long[][]::new);
+        List<Rule> rules = new ArrayList<>();
+        for (String s : List.of(
+                "sgd(lr=0.1, momentum=0.9, weight_decay=0.01)",
+                "adamw(lr=0.01, amsgrad=true)",
+                "sing(lr=0.01, weight_decay=0.1, lookahead=2)")) {
+            rules.add(Rule.parse(s));
+        }
+        try (Device device = Device.cpu(3)) {
+            for (Rule rule : rules) {
+                try (Problem problem = new Problem(DType.F64, shapes);
+                        Problem reference = new Problem(DType.F64, shapes);
+                        Optimizer actual = open(device, rule, problem, true, null);
+                        Optimizer expected = open(device, rule, reference, true, new ModelBackend())) {
+                    actual.bindGradients(problem.gradients);
+                    expected.bindGradients(reference.gradients);
+                    for (int step = 1; step <= 3; step++) {
+                        problem.fill(step);
+                        reference.fill(step);
+                        actual.step();
+                        expected.step();
+                    }
+                    for (int i = 0; i < shapes.length; i++) {
+                        requireClose(rule.toString(), problem.parameters.get(i), reference.parameters.get(i));
+                    }
+                    assertThat(problem.sentinelsIntact()).isTrue();
+                }
+            }
+        }
+    }
+
+    private static void requireClose(String where, Parameter actual, Parameter expected) {
+        double[] a = actual.weight().toDoubles();
+        double[] e = expected.weight().toDoubles();
+        double largest = Arrays.stream(e).map(Math::abs).max().orElse(1);
+        for (int k = 0; k < e.length; k++) {
+            assertThat(Math.abs(a[k] - e[k]) <= 1e-10 * largest)
+                    .as("%s: %s[%d] is %s, should be %s", where, actual.name(), k, a[k], e[k])
+                    .isTrue();
+        }
+    }
+}
