@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import dev.gatun.bindings.NativeLibrary;
+import java.io.File;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -17,7 +18,8 @@ final class ChildJvm {
 
     private ChildJvm() {}
 
-    static Result run(Path folder, List<String> arguments) throws IOException, InterruptedException {
+    /** Starts one with these arguments to java. */
+    static Process start(Path folder, List<String> arguments) throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("--illegal-native-access=deny");
@@ -25,16 +27,32 @@ final class ChildJvm {
         command.add("-XX:-CreateCoredumpOnCrash");
         command.add("-XX:ErrorFile=/dev/null");
         command.addAll(arguments);
-        Process process = new ProcessBuilder(command)
+        return new ProcessBuilder(command)
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
                 .start();
+    }
+
+    /** Starts one and waits for its end. */
+    static Result run(Path folder, List<String> arguments) throws IOException, InterruptedException {
+        Process process = start(folder, arguments);
         String output = new String(process.getInputStream().readAllBytes());
         if (!process.waitFor(60, TimeUnit.SECONDS)) {
             process.destroyForcibly();
             throw new IOException("the child does not end: " + output);
         }
         return new Result(process.exitValue(), output);
+    }
+
+    /** The arguments that run a class of these tests. */
+    static List<String> main(Class<?> type, String... arguments) throws URISyntaxException {
+        List<String> command = new ArrayList<>();
+        command.add("--enable-native-access=ALL-UNNAMED");
+        command.add("-cp");
+        command.add(String.join(File.pathSeparator, place(type), place(Optimizer.class), place(NativeLibrary.class)));
+        command.add(type.getName());
+        command.addAll(List.of(arguments));
+        return command;
     }
 
     /** The folder or jar that a class was loaded from. */

@@ -2,10 +2,7 @@ package dev.gatun;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.gatun.bindings.NativeLibrary;
-import java.io.File;
 import java.nio.file.Path;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,18 +25,6 @@ class GuardPagesTest {
     }
 
     private ChildJvm.Result run(int overstated) throws Exception {
-        String classPath = String.join(
-                File.pathSeparator,
-                ChildJvm.place(GuardPages.class),
-                ChildJvm.place(Optimizer.class),
-                ChildJvm.place(NativeLibrary.class));
-        return ChildJvm.run(
-                folder,
-                List.of(
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        classPath,
-                        GuardPages.class.getName(),
-                        Integer.toString(overstated)));
+        return ChildJvm.run(folder, ChildJvm.main(GuardPages.class, Integer.toString(overstated)));
     }
 }
