@@ -145,10 +145,9 @@ gatun_status gatun_memory_copy(gatun_context* context, void* destination, const 
 gatun_status gatun_plan_create(gatun_context* context, const gatun_group* groups, int64_t count, gatun_plan** plan) {
   return guarded([&] {
     required(plan, "plan");
-    if (required(context, "context").backend == GATUN_CUDA)
-      fail(GATUN_UNAVAILABLE, "this version has no CUDA kernels yet: optimizer steps run on the CPU device only");
+    required(context, "context");
     check_groups(groups, count);
-    *plan = make_cpu_plan(*context, groups, count).release();
+    *plan = (context->backend == GATUN_CUDA ? make_cuda_plan : make_cpu_plan)(*context, groups, count).release();
   });
 }
 gatun_status gatun_plan_destroy(gatun_plan* plan) {

@@ -4,13 +4,17 @@
 // table of the ABI it was compiled with; a backend of another ABI answers null. Every function returns a cudaError_t
 // (0: done) and none throws. A failed call has cleared the runtime's own last error: a caller's framework never finds
 // it.
+//
+// The order rule: everything that is asked of a context happens in its stream, in the order in which it was asked for.
+// Only synchronize, plan_report, allocate, release, plan_create and the destroys wait for it; nothing else does.
+// Whoever uses another stream beside it, or reads memory from the host, synchronizes first.
 #pragma once
 
 #include <stdint.h>
 
 #include "gatun.h"
 
-#define GATUN_CUDA_BACKEND_ABI 1
+#define GATUN_CUDA_BACKEND_ABI 2
 #define GATUN_CUDA_BACKEND_SYMBOL "gatun_cuda_backend"
 
 #ifdef __cplusplus
@@ -18,6 +22,10 @@ extern "C" {
 #endif
 
 typedef struct GatunCudaContext GatunCudaContext;
+typedef struct GatunCudaPlan GatunCudaPlan;
+
+/* Phases of a step; those of one call are one run through the stream. */
+enum { GATUN_PHASE_REDUCE = 1, GATUN_PHASE_FINALIZE = 2, GATUN_PHASE_APPLY = 4, GATUN_PHASE_ALL = 7 };
 
 typedef struct GatunCudaBackend {
   int32_t abi; /* GATUN_CUDA_BACKEND_ABI of the backend */
@@ -36,6 +44,18 @@ typedef struct GatunCudaBackend {
   int32_t (*release)(GatunCudaContext* context, void* memory, int32_t pinned);
   /* in stream order; pageable host memory may be reused at once, pinned memory after synchronize() */
   int32_t (*copy)(GatunCudaContext* context, void* destination, const void* source, int64_t bytes);
+
+  /* The groups have been checked. Builds the tables and waits for them; the counters are device memory. */
+  int32_t (*plan_create)(GatunCudaContext* context, const gatun_group* groups, int64_t count, GatunCudaPlan** plan);
+  int32_t (*plan_destroy)(GatunCudaPlan* plan);
+  /* only noted; the next run takes what has changed to the device in one copy */
+  void (*plan_gradient)(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient);
+  /* learning rates and gradient scale for the runs that follow in the stream */
+  int32_t (*plan_values)(GatunCudaPlan* plan, const gatun_step_arguments* arguments);
+  /* Asynchronous. Takes the values along, except while the stream is being captured: then plan_values, called before a
+     replay, is what the replay uses. */
+  int32_t (*plan_run)(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int32_t phases);
+  int32_t (*plan_report)(GatunCudaPlan* plan, gatun_step_report* report);
 
   const char* (*error_name)(int32_t error);   /* "cudaErrorMemoryAllocation" */
   const char* (*error_string)(int32_t error); /* "out of memory" */

@@ -37,6 +37,9 @@ namespace gatun {
 void check_groups(const gatun_group* groups, int64_t count);
 void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t tensor);
 
+// Throws Error(GATUN_INVALID_ARGUMENT) for a learning rate or a gradient scale that is not finite.
+void check_step(const gatun_step_arguments& arguments, int64_t groups);
+
 inline int64_t element_bytes(int32_t dtype) { return dtype == GATUN_F64 ? 8 : 4; }
 
 // State tensors of one parameter of this group: the rule's, then one for each average.
@@ -45,5 +48,6 @@ int rule_variant(const gatun_group& group);
 size_t argument_bytes(int32_t rule);
 
 std::unique_ptr<gatun_plan> make_cpu_plan(gatun_context& context, const gatun_group* groups, int64_t count);
+std::unique_ptr<gatun_plan> make_cuda_plan(gatun_context& context, const gatun_group* groups, int64_t count);
 
 }  // namespace gatun

@@ -1,4 +1,6 @@
 // validate.cpp - what the C ABI refuses before anything is built or written.
+#include <cmath>
+
 #include "core/error.h"
 #include "core/plan.h"
 #include "rules/rules.h"
@@ -80,6 +82,14 @@ void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t 
   if (misaligned(gradient, element_bytes(dtype)))
     fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: gradient at %p is not aligned to %lld bytes", ll(group),
          ll(tensor), gradient, ll(element_bytes(dtype)));
+}
+
+void check_step(const gatun_step_arguments& arguments, int64_t groups) {
+  for (int64_t g = 0; g < groups; ++g)
+    if (!std::isfinite(arguments.lr[g]))
+      fail(GATUN_INVALID_ARGUMENT, "lr[%lld]: %g is not a learning rate", ll(g), arguments.lr[g]);
+  if (!std::isfinite(arguments.gradient_scale))
+    fail(GATUN_INVALID_ARGUMENT, "gradient_scale: %g is not finite", arguments.gradient_scale);
 }
 
 int rule_variant(const gatun_group& group) {

@@ -106,14 +106,6 @@ const void* CpuPlan::coefficients(Group& group, int64_t t, bool decay, double lr
   return c.bytes;
 }
 
-void CpuPlan::check(const gatun_step_arguments& arguments) const {
-  for (size_t g = 0; g < groups_.size(); ++g)
-    if (!std::isfinite(arguments.lr[g]))
-      fail(GATUN_INVALID_ARGUMENT, "lr[%zu]: %g is not a learning rate", g, arguments.lr[g]);
-  if (!std::isfinite(arguments.gradient_scale))
-    fail(GATUN_INVALID_ARGUMENT, "gradient_scale: %g is not finite", arguments.gradient_scale);
-}
-
 void CpuPlan::report_norm(const gatun_step_arguments& arguments) {
   LaneSum squares;
   for (size_t i = 0; i < tensors_.size(); ++i) {
@@ -142,7 +134,7 @@ void CpuPlan::advance(const gatun_step_arguments& arguments) {
 }
 
 void CpuPlan::finalize(const gatun_step_arguments& arguments) {
-  check(arguments);
+  check_step(arguments, int64_t(groups_.size()));
   const IeeeArithmetic ieee;
   report_ = {NAN, 0, -1, -1};
   for (Tensor& t : tensors_) {

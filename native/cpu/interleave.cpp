@@ -23,7 +23,7 @@ void CpuPlan::step(const gatun_step_arguments& arguments) {
     gatun_plan::step(arguments);
     return;
   }
-  check(arguments);
+  check_step(arguments, int64_t(groups_.size()));
   if (stale_) share_out();
   summed_ = true;
   report_ = {NAN, 0, -1, -1};

@@ -81,7 +81,6 @@ class CpuPlan final : public gatun_plan {
   bool averages_now(const Group& group, const Tensor& tensor, const gatun_average& average) const;
   void apply_block(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, int64_t flags);
   void merge(Tensor& tensor);
-  void check(const gatun_step_arguments& arguments) const;
   void report_norm(const gatun_step_arguments& arguments);
   void advance(const gatun_step_arguments& arguments);
   bool may_interleave(const gatun_step_arguments& arguments) const;

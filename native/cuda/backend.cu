@@ -3,52 +3,20 @@
 // Linked against the static CUDA runtime and never against the driver library, so that it loads, and can say what is
 // missing, on a machine without a driver.
 
-#include <cuda_runtime_api.h>
+#include "cuda/runtime.h"
 
 #include <algorithm>
 #include <cstring>
 #include <new>
 
 #include "core/backend.h"
+#include "cuda/plan.h"
 
-struct GatunCudaContext {
-  int32_t ordinal;
-  cudaStream_t stream;
-  bool owns_stream;
-};
+using gatun::checked;
+using gatun::checked_end;
+using gatun::OnDevice;
 
 namespace {
-
-// Every call of the CUDA runtime goes through here, as a callable: one place to make the n-th call fail in a test. A
-// failure is returned and taken back from the runtime, whose last error would otherwise surface in the caller's own
-// CUDA code.
-template <class Call>
-int32_t checked(Call&& call) {
-  const cudaError_t error = call();
-  if (error != cudaSuccess) (void)cudaGetLastError();
-  return static_cast<int32_t>(error);
-}
-
-// Makes a device current for one call and then the former again: the calling thread may belong to a framework that has
-// chosen its own. Where both are the same, the usual case, nothing is set.
-class OnDevice {
- public:
-  explicit OnDevice(int32_t ordinal) : ordinal_(ordinal) {
-    error = checked([&] { return cudaGetDevice(&former_); });
-    if (error == 0) error = checked([&] { return cudaSetDevice(ordinal_); });
-  }
-  ~OnDevice() {
-    if (error == 0 && former_ != ordinal_) (void)checked([&] { return cudaSetDevice(former_); });
-  }
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
-  int32_t error;
-
- private:
-  int32_t ordinal_;
-  int former_ = 0;
-};
 
 int32_t device_count(int32_t* count) {
   int devices = 0;
@@ -100,7 +68,7 @@ int32_t context_destroy(GatunCudaContext* context) {
     if (error == 0) {
       error = checked([&] { return cudaStreamSynchronize(context->stream); });
       if (context->owns_stream) {
-        const int32_t destroyed = checked([&] { return cudaStreamDestroy(context->stream); });
+        const int32_t destroyed = checked_end([&] { return cudaStreamDestroy(context->stream); });
         if (error == 0) error = destroyed;
       }
     }
@@ -139,7 +107,7 @@ int32_t allocate(GatunCudaContext* context, int64_t bytes, int32_t pinned, void*
     // other streams and threads may use the memory at once; allocations are rare, a step makes none
     if (error == 0) error = checked([&] { return cudaStreamSynchronize(context->stream); });
     if (error != 0) {
-      (void)checked([&] { return cudaFree(allocated); });
+      (void)checked_end([&] { return cudaFree(allocated); });
       return error;
     }
   }
@@ -153,7 +121,7 @@ int32_t release(GatunCudaContext* context, void* memory, int32_t pinned) {
   if (device.error != 0) return device.error;
   // cudaFree waits for the device on its own; for pinned memory nobody else does
   const int32_t waited = checked([&] { return cudaStreamSynchronize(context->stream); });
-  const int32_t error = checked([&] { return pinned != 0 ? cudaFreeHost(memory) : cudaFree(memory); });
+  const int32_t error = checked_end([&] { return pinned != 0 ? cudaFreeHost(memory) : cudaFree(memory); });
   return waited != 0 ? waited : error;
 }
 
@@ -229,6 +197,12 @@ const GatunCudaBackend backend = {
     allocate,
     release,
     copy,
+    gatun::plan_create,
+    gatun::plan_destroy,
+    gatun::plan_gradient,
+    gatun::plan_values,
+    gatun::plan_run,
+    gatun::plan_report,
     error_name,
     error_string,
     error_status,

@@ -27,10 +27,17 @@
 
 GATUN_RULES_BEGIN
 
+#if defined(__CUDA_ARCH__)  // the intrinsics that name their rounding, whatever the compiler is told about precision
+GATUN_HD float fma_(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+GATUN_HD double fma_(double a, double b, double c) { return __fma_rn(a, b, c); }
+GATUN_HD float sqrt_(float x) { return __fsqrt_rn(x); }
+GATUN_HD double sqrt_(double x) { return __dsqrt_rn(x); }
+#else
 GATUN_HD float fma_(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 GATUN_HD double fma_(double a, double b, double c) { return __builtin_fma(a, b, c); }
 GATUN_HD float sqrt_(float x) { return __builtin_sqrtf(x); }
 GATUN_HD double sqrt_(double x) { return __builtin_sqrt(x); }
+#endif
 // The larger; NaN if either is.
 template <class T>
 GATUN_HD T max_(T a, T b) {
@@ -65,7 +72,11 @@ GATUN_HD T polynomial(const T (&c)[1], T) {
 template <class T, int N>
 GATUN_HD T polynomial(const T (&c)[N], T x) {
   T pairs[(N + 1) / 2];
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#elif !defined(__CUDACC__)
 #pragma GCC unroll 16
+#endif
   for (int i = 0; i < N / 2; ++i) pairs[i] = fma_(c[2 * i + 1], x, c[2 * i]);
   if (N % 2 != 0) pairs[N / 2] = c[N - 1];
   return polynomial(pairs, x * x);

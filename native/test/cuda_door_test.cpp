@@ -3,10 +3,14 @@
 #include <cstring>
 
 #include "check.h"
+#include "core/backend.h"
 
 using namespace test;
 
 namespace {
+
+const std::string kOtherAbiText = "is not a backend of ABI " + std::to_string(GATUN_CUDA_BACKEND_ABI);
+const char* const kOtherAbi = kOtherAbiText.c_str();
 
 bool says(const char* words) { return std::strstr(gatun_last_error(), words) != nullptr; }
 
@@ -90,12 +94,12 @@ int main(int argc, char** argv) {
     expect(gatun_cuda_open("/nowhere/libgatun_cuda.so"), GATUN_UNAVAILABLE,
            "/nowhere/libgatun_cuda.so: cannot open shared object file");
   expect(gatun_cuda_device_count(&count), GATUN_UNAVAILABLE, "/nowhere/libgatun_cuda.so");
-  expect(gatun_cuda_open(argv[2]), GATUN_UNAVAILABLE, "is not a backend of ABI 1");
+  expect(gatun_cuda_open(argv[2]), GATUN_UNAVAILABLE, kOtherAbi);
   expect(gatun_cuda_open("relative.so"), GATUN_INVALID_ARGUMENT, "relative.so");
   gatun_context_options options{};
   options.backend = GATUN_CUDA;
   gatun_context* context = nullptr;
-  expect(gatun_context_create(&options, &context), GATUN_UNAVAILABLE, "is not a backend of ABI 1");
+  expect(gatun_context_create(&options, &context), GATUN_UNAVAILABLE, kOtherAbi);
   if (std::strcmp(argv[1], "none") != 0) backend(argv[1]);
   return result("cuda_door");
 }

@@ -49,6 +49,7 @@ class Buffer {
   const void* data() const { return bytes_.get() + kFront; }
   int64_t size() const { return n_; }
   size_t bytes() const { return size_t(n_) * element_; }
+  size_t element_bytes() const { return element_; }
   double get(int64_t i) const;
   void set(int64_t i, double value);
   bool padding_intact() const;

@@ -1,0 +1,84 @@
+// cuda_plan.cpp - a plan whose tables and kernels are behind the door to libgatun_cuda.so.
+#include <optional>
+
+#include "core/cuda_door.h"
+#include "core/error.h"
+#include "core/plan.h"
+
+namespace gatun {
+
+namespace {
+
+class CudaPlan final : public gatun_plan {
+ public:
+  CudaPlan(gatun_context& context, const gatun_group* groups, int64_t count)
+      : gatun_plan(context), backend_(cuda_backend()) {
+    int64_t tensors = 0;
+    for (int64_t g = 0; g < count; ++g) {
+      shapes_.push_back({groups[g].count, groups[g].dtype});
+      tensors += groups[g].count;
+    }
+    if (tensors > INT32_MAX)
+      fail(GATUN_INVALID_ARGUMENT, "%lld tensors; at most 2^31 - 1 are possible", (long long)tensors);
+    cuda_check(backend_->plan_create(context.cuda, groups, count, &plan_), "building an optimizer's tables on the GPU");
+  }
+  ~CudaPlan() override { backend_->plan_destroy(plan_); }  // a failure here is that of an earlier step
+
+  void gradient(int64_t group, int64_t tensor, void* address) override {
+    if (group < 0 || group >= int64_t(shapes_.size()))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld; there are %zu", (long long)group, shapes_.size());
+    const GroupShape& shape = shapes_[size_t(group)];
+    if (tensor < 0 || tensor >= shape.count)
+      fail(GATUN_INVALID_ARGUMENT, "tensor %lld; group %lld has %lld", (long long)tensor, (long long)group,
+           (long long)shape.count);
+    check_gradient(address, shape.dtype, group, tensor);
+    backend_->plan_gradient(plan_, group, tensor, address);
+  }
+
+  void reduce(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_REDUCE); }
+  void finalize(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_FINALIZE); }
+  void apply(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_APPLY); }
+  void step(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_ALL); }
+
+  gatun_step_report report() override {
+    gatun_step_report report{};
+    call([&] { return backend_->plan_report(plan_, &report); }, "waiting for an optimizer's step on the GPU");
+    return report;
+  }
+
+ private:
+  struct GroupShape {
+    int64_t count;
+    int32_t dtype;
+  };
+
+  void run(const gatun_step_arguments& arguments, int32_t phases) {
+    check_step(arguments, int64_t(shapes_.size()));
+    call([&] { return backend_->plan_run(plan_, &arguments, phases); }, "starting an optimizer's step on the GPU");
+  }
+
+  // After a failure nobody knows which tensors have taken the step: this plan takes no other, and says why.
+  template <class Call>
+  void call(Call&& body, const char* what) {
+    if (stopped_) throw Error(stopped_->status, stopped_->code, "this optimizer stopped when " + stopped_->message);
+    try {
+      cuda_check(body(), what);
+    } catch (const Error& e) {
+      stopped_ = e;
+      throw;
+    }
+  }
+
+  const GatunCudaBackend* const backend_;
+  GatunCudaPlan* plan_ = nullptr;
+  std::vector<GroupShape> shapes_;
+  std::optional<Error> stopped_;
+};
+
+}  // namespace
+
+std::unique_ptr<gatun_plan> make_cuda_plan(gatun_context& context, const gatun_group* groups, int64_t count) {
+  return std::make_unique<CudaPlan>(context, groups, count);
+}
+
+}  // namespace gatun

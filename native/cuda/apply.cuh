@@ -1,0 +1,208 @@
+// apply.cuh - k_apply: the elementwise pass over weights and state, for one rule in one form and one type.
+#pragma once
+#include "cuda/intrinsics.cuh"
+#include "cuda/tables.h"
+#include "rules/average.h"
+#include "rules/gradient.h"
+#include "rules/rules.h"
+
+namespace gatun {
+
+// The means of the rows that elements are in, as pairs (hi, lo).
+template <class T>
+struct RowMeans {
+  const Pack<T, 2>* rows;  // from the row of the chunk's first element on
+  uint32_t row_length;
+
+  // The transformed gradients of n elements of which the first is number i of the chunk.
+  template <int n>
+  GATUN_DEVICE void transform(uint32_t i, T scale, Pack<T, n>& g) const {
+    const Pack<T, 2>* row = rows;
+    if (i >= row_length) {
+      const uint32_t skip = i / row_length;
+      row += skip;
+      i -= skip * row_length;
+    }
+    Pack<T, 2> mean = *row;
+#pragma unroll
+    for (int e = 0; e < n; ++e) {
+      g.v[e] = standardized(g.v[e], mean.v[0], mean.v[1], scale);
+      if (e + 1 < n && ++i == row_length) {
+        i = 0;
+        mean = *++row;
+      }
+    }
+  }
+};
+
+// Calls body(number of elements, their first) for this thread's elements of a chunk: 16 bytes at a time where every
+// array is aligned, else one by one. A thread gets the same elements in every pass over the chunk, so that one may read
+// what the one before has written.
+template <class T, class Body>
+GATUN_DEVICE void over_elements(int n, bool aligned, Body body) {
+  constexpr int kWidth = kVector<T>;
+  const int vectors_end = aligned ? n - n % kWidth : 0;
+#pragma unroll 1
+  for (int i = vectors_end + thread_index(); i < n; i += kThreads) body(Width<1>{}, i);
+#pragma unroll 1  // last: it is what needs the registers
+  for (int i = thread_index() * kWidth; i < vectors_end; i += kThreads * kWidth) body(Width<kWidth>{}, i);
+}
+
+template <class R, int variant>
+constexpr int kSlotsOf = R::slots(variant);
+
+// The rule's pass over a chunk that begins at these addresses. Registers are what it is short of, so the coefficients,
+// which lie in the cache, are fetched for each element.
+template <class R, int variant, class T>
+GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T* weight, T* gradient,
+                               void* const* state, int64_t begin, int n, bool aligned, T scale,
+                               const RowMeans<T>& means, bool zero) {
+  constexpr int kSlots = kSlotsOf<R, variant>;
+  T* s[kSlots + 1];
+#pragma unroll
+  for (int k = 0; k < kSlots; ++k) s[k] = static_cast<T*>(state[k]) + begin;
+  over_elements<T>(n, aligned, [&](auto width, int i) {
+    constexpr int kWidth = decltype(width)::value;
+    Pack<T, kWidth> g = load_once<kWidth>(gradient + i), w = load_once<kWidth>(weight + i), x[kSlots + 1];
+#pragma unroll
+    for (int k = 0; k < kSlots; ++k) x[k] = load_once<kWidth>(s[k] + i);
+    means.transform(uint32_t(i), scale, g);
+#pragma unroll
+    for (int e = 0; e < kWidth; ++e) {
+      fetch_again();
+      T one[kSlots + 1];
+#pragma unroll
+      for (int k = 0; k < kSlots; ++k) one[k] = x[k].v[e];
+      R::template update<variant>(c, g.v[e], w.v[e], one);
+#pragma unroll
+      for (int k = 0; k < kSlots; ++k) x[k].v[e] = one[k];
+    }
+    store_once(weight + i, w);
+#pragma unroll
+    for (int k = 0; k < kSlots; ++k) store_once(s[k] + i, x[k]);
+    if (zero) store_once(gradient + i, Pack<T, kWidth>{});
+  });
+}
+
+// The averages of a chunk of weights that begins at `weight`; `begin` is its place in the average.
+template <class T>
+GATUN_DEVICE void begin_average(T* weight, T* average, int n, bool aligned) {
+  over_elements<T>(n, aligned,
+                   [&](auto width, int i) { store_once(average + i, load_once<decltype(width)::value>(weight + i)); });
+}
+template <class T>
+GATUN_DEVICE void follow(const gatun_average& description, T* weight, T* average, int n, bool aligned) {
+  const bool is_ema = description.kind == GATUN_EMA;
+  const T part = T(is_ema ? 1 - description.value : description.value);
+  over_elements<T>(n, aligned, [&](auto width, int i) {
+    constexpr int kWidth = decltype(width)::value;
+    Pack<T, kWidth> w = load_once<kWidth>(weight + i), other = load_once<kWidth>(average + i);
+#pragma unroll
+    for (int e = 0; e < kWidth; ++e)
+      if (is_ema)
+        ema(w.v[e], other.v[e], part);
+      else
+        lookahead(w.v[e], other.v[e], part);
+    store_once(average + i, other);
+    if (!is_ema) store_once(weight + i, w);
+  });
+}
+
+// A chunk's place in its tensor. Every pass looks it up for itself: kept from one to the next it would cost the rule's
+// pass a dozen of its 64 registers.
+template <class T>
+struct Place {
+  int32_t tensor;
+  const TensorEntry& t;
+  const GroupEntry& group;
+  const TensorStep& step;
+  T* gradient;  // of the tensor; null: none
+  ChunkRange range;
+
+  static GATUN_DEVICE Place of(const Tables& tables, int64_t chunk) {
+    const int32_t tensor = tables.tensor_of_chunk[chunk];
+    const TensorEntry& t = tables.tensors[tensor];
+    return {tensor,
+            t,
+            tables.groups[t.group],
+            tables.steps[tensor],
+            static_cast<T*>(tables.gradients[tensor]),
+            t.geometry.chunk(chunk - t.first_chunk)};
+  }
+  // Are all arrays at 16-byte borders here? Every pass must answer alike: it decides which elements a thread has.
+  GATUN_DEVICE bool aligned() const {
+    return t.aligned != 0 && reinterpret_cast<uintptr_t>(gradient) % 16 == 0 && range.begin % kVector<T> == 0;
+  }
+  GATUN_DEVICE T* at(void* base) const { return static_cast<T*>(base) + range.begin; }
+};
+
+// Before the rule: slow weights and averages begin as the weights before the first step.
+template <class T>
+GATUN_DEVICE void begin_averages(const Tables& tables, int64_t chunk) {
+  const auto place = Place<T>::of(tables, chunk);
+  for (int a = 0; place.step.begins >> a != 0; ++a)
+    if (place.step.begins >> a & 1)
+      begin_average(place.at(place.t.weight), place.at(place.t.state[place.group.slots + a]), int(place.range.length),
+                    place.aligned());
+}
+
+// After the rule. The averages' passes find in the cache what the rule's has just written.
+template <class T>
+GATUN_DEVICE void follow_averages(const Tables& tables, int64_t chunk) {
+  const auto place = Place<T>::of(tables, chunk);
+  for (int a = 0; place.step.acts >> a != 0; ++a)
+    if (place.step.acts >> a & 1)
+      follow(place.group.averages[a], place.at(place.t.weight), place.at(place.t.state[place.group.slots + a]),
+             int(place.range.length), place.aligned());
+}
+
+template <class R, int variant, class T>
+GATUN_DEVICE void apply_rule(const Tables& tables, int64_t chunk) {
+  using Coefficients = typename R::template Coefficients<T>;
+  const auto place = Place<T>::of(tables, chunk);
+  if (place.gradient == nullptr) return;
+  const TensorEntry& t = place.t;
+  const bool centered = place.step.centered != 0;
+  const auto* means = centered ? static_cast<const Pack<T, 2>*>(t.means) + place.range.begin / t.geometry.row_length
+                               : reinterpret_cast<const Pack<T, 2>*>(tables.zero);
+  // In a chunk of a cut row, and where there is nothing to take off, all elements are of one row.
+  const bool one_row = !centered || t.geometry.cuts_rows();
+  const RowMeans<T> rows{means, uint32_t(one_row ? kChunk : t.geometry.row_length)};
+  update_chunk<R, variant>(
+      *reinterpret_cast<const Coefficients*>(tables.coefficients + int64_t(place.tensor) * kCoefficientsBytes),
+      place.at(t.weight), place.at(place.gradient), t.state, place.range.begin, int(place.range.length),
+      place.aligned(), T(place.step.scale), rows, (tables.flags & GATUN_ZERO_GRADIENTS) != 0);
+}
+
+// A refused step changes nothing, but gradients that are to be zero become it.
+template <class T>
+GATUN_DEVICE void zero_chunk(const Tables& tables, int64_t chunk) {
+  const auto place = Place<T>::of(tables, chunk);
+  if (place.gradient == nullptr) return;
+  for (int i = thread_index(); i < int(place.range.length); i += kThreads)
+    store_once(place.at(place.gradient) + i, Pack<T, 1>{});
+}
+
+// Five arrays (AMSGrad), or four in double, are more than 64 registers hold; they also have as many bytes on their way
+// with three blocks as the others with four.
+template <class R, int variant, class T>
+constexpr int kBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 2 ? 3 : 4;
+
+// Backwards: what the reduction has read last is still in L2 (PERFORMANCE: 1 to 2 bytes per parameter of 32).
+template <class R, int variant, class T>
+GATUN_KERNEL_OF((kBlocksOf<R, variant, T>))
+k_apply(const Tables tables) {
+  const bool refused = tables.report->skipped != 0;
+  if (refused && (tables.flags & GATUN_ZERO_GRADIENTS) == 0) return;
+  for (int64_t chunk = tables.end_chunk - 1 - block_index(); chunk >= tables.first_chunk; chunk -= block_count()) {
+    if (refused) {
+      zero_chunk<T>(tables, chunk);
+    } else {
+      begin_averages<T>(tables, chunk);
+      apply_rule<R, variant, T>(tables, afresh(chunk));
+      follow_averages<T>(tables, afresh(chunk));
+    }
+  }
+}
+
+}  // namespace gatun

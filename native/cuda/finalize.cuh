@@ -1,0 +1,187 @@
+// finalize.cuh - the scalars of a step, from the sums: is it refused, and with which factors is it applied? The
+// device's form of cpu/finalize.cpp; what is to be summed is summed in the same order.
+#pragma once
+#include "cuda/sums.cuh"
+#include "cuda/tables.h"
+#include "rules/gradient.h"
+#include "rules/rules.h"
+
+namespace gatun {
+
+// Does this step sum this tensor's gradient?
+GATUN_DEVICE bool is_summed(const Tables& tables, int64_t tensor) {
+  if (tables.gradients[tensor] == nullptr) return false;
+  return (tables.flags & GATUN_CHECK_FINITE) != 0 || tables.groups[tables.tensors[tensor].group].sums != 0;
+}
+
+GATUN_DEVICE bool is_finite(double x) { return x - x == 0; }
+
+// True in the block that comes last, and there once all others' writes can be seen.
+GATUN_DEVICE bool last_block(const Tables& tables, SumsShared& shared) {
+  fence();
+  GATUN_BARRIER();
+  if (thread_index() == 0) {
+    shared.last = int64_t(count_up(tables.blocks_done, 1)) + 1 == block_count();
+    if (shared.last) *tables.blocks_done = 0;
+    fence();
+  }
+  GATUN_BARRIER();
+  return shared.last != 0;
+}
+
+GATUN_DEVICE GradientState gradient_state(const Tables& tables, int64_t tensor) {
+  const TensorStep& step = tables.steps[tensor];
+  return {load_fresh(&step.squares), load_fresh(&step.m2), step.scale, step.centered != 0};
+}
+
+// Adds up the norm and looks for what is not finite: every NaN and infinity in a gradient ends up in one of the sums.
+// False if the step is refused.
+GATUN_DEVICE bool judge(const Tables& tables, SumsShared& shared) {
+  if (thread_index() == 0) shared.offender = INT32_MAX, shared.unsummed = 0;
+  GATUN_BARRIER();
+  const Pair squares = lane_sums(shared, tables.tensor_count, [&](int64_t i) -> Pair {
+    if (tables.gradients[i] == nullptr) return {0, 0};
+    tables.steps[i].scale = tables.values[0];
+    tables.steps[i].centered = 0;
+    if (!is_summed(tables, i)) {
+      shared.unsummed = 1;
+      return {0, 0};
+    }
+    const GradientState g = gradient_state(tables, i);
+    if ((tables.flags & GATUN_CHECK_FINITE) != 0 && !is_finite(g.squares + g.m2))
+      lower_to(&shared.offender, int32_t(i));
+    return {g.squares, 0};
+  });
+  const int32_t offender = shared.offender;
+  const bool refused = offender != INT32_MAX;
+  if (thread_index() == 0) {
+    const double scale = tables.values[0], nan = bits_<double>(uint64_t(0x7ff8000000000000u));
+    gatun_step_report& report = *tables.report;
+    report.gradient_norm = shared.unsummed != 0 ? nan : sqrt_(squares.a) * (scale < 0 ? -scale : scale);
+    report.skipped = refused;
+    report.skipped_group = report.skipped_tensor = -1;
+    if (refused) {
+      const int32_t group = tables.tensors[offender].group;
+      report.skipped_group = group;
+      report.skipped_tensor = offender - tables.groups[group].first_tensor;
+    }
+  }
+  return !refused;
+}
+
+// A tensor's transformations from the end of clip number `round` - 1 to clip number `round`, which needs all tensors'
+// norms. Returns that clip's place in the group's list, or -1 if there is none.
+GATUN_DEVICE int standardize(const Tables& tables, int64_t tensor, int round) {
+  const TensorEntry& t = tables.tensors[tensor];
+  const GroupEntry& group = tables.groups[t.group];
+  GradientState g = gradient_state(tables, tensor);
+  int k = 0, clips = 0;
+  for (; k < group.transform_count; ++k) {
+    const gatun_transform& transform = group.transforms[k];
+    if (transform.kind == GATUN_CLIP) {
+      if (clips++ == round) break;
+    } else if (clips == round) {
+      g.standardize(transform.center != 0 && t.centered != 0, transform.normalize != 0, transform.value);
+    }
+  }
+  tables.steps[tensor].scale = g.scale;
+  tables.steps[tensor].centered = g.centered;
+  return k < group.transform_count ? k : -1;
+}
+
+// All groups' transformations. A clip's norm is over every tensor of every group that clips; the n-th clip of one
+// group, counted from the outermost, goes with the n-th of the others.
+GATUN_DEVICE void transform(const Tables& tables, SumsShared& shared) {
+  for (int round = 0; round <= tables.clips; ++round) {
+    const Pair squares = lane_sums(shared, tables.tensor_count, [&](int64_t i) -> Pair {
+      if (!is_summed(tables, i) || standardize(tables, i, round) < 0) return {0, 0};
+      return {gradient_state(tables, i).norm_squared(), 0};
+    });
+    const double norm = sqrt_(squares.a);
+    for (int64_t i = thread_index(); i < tables.tensor_count; i += kThreads) {
+      if (!is_summed(tables, i)) continue;
+      const GroupEntry& group = tables.groups[tables.tensors[i].group];
+      int clips = 0;
+      for (int k = 0; k < group.transform_count; ++k) {
+        if (group.transforms[k].kind != GATUN_CLIP || clips++ != round) continue;
+        tables.steps[i].scale = tables.steps[i].scale * clip_factor(norm, group.transforms[k].value);
+      }
+    }
+  }
+}
+
+template <class T>
+GATUN_DEVICE void coefficients(const GroupEntry& group, const StepScalars& step, void* to) {
+  switch (group.rule) {
+#define GATUN_RULE_CASE(number, constant, name, fields)                                           \
+  case number:                                                                                    \
+    static_assert(sizeof(Rule<number>::Coefficients<T>) <= kCoefficientsBytes);                   \
+    static_assert(sizeof(gatun_##name) <= kArgumentBytes);                                        \
+    *static_cast<Rule<number>::Coefficients<T>*>(to) =                                            \
+        Rule<number>::finalize<T>(*reinterpret_cast<const gatun_##name*>(group.arguments), step); \
+    break;
+    GATUN_RULES(GATUN_RULE_CASE)
+#undef GATUN_RULE_CASE
+  }
+}
+
+// The step takes place: this tensor's counter goes on, its coefficients and its averages' parts are worked out.
+GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
+  const TensorEntry& t = tables.tensors[tensor];
+  const GroupEntry& group = tables.groups[t.group];
+  const bool idle = tables.gradients[tensor] == nullptr;
+  bool first = false;
+  if (!idle) {
+    const int64_t taken = ++*t.steps;
+    first = taken == 1;
+    const StepScalars step{taken, tables.values[1 + t.group], t.decay != 0};
+    void* to = tables.coefficients + tensor * kCoefficientsBytes;
+    if (group.dtype == GATUN_F64)
+      coefficients<double>(group, step, to);
+    else
+      coefficients<float>(group, step, to);
+  }
+  const int64_t group_step = *group.steps + 1;
+  int32_t begins = 0, acts = 0;
+  for (int a = 0; a < group.average_count; ++a) {
+    const gatun_average& average = group.averages[a];
+    if (average.skip_idle != 0 && idle) continue;
+    if (average.skip_idle != 0 ? first : group_step == 1) begins |= 1 << a;
+    if (average.kind == GATUN_EMA || group_step % average.k == 0) acts |= 1 << a;
+  }
+  tables.steps[tensor].begins = begins;
+  tables.steps[tensor].acts = acts;
+}
+
+GATUN_DEVICE void advance_groups(const Tables& tables) {
+  for (int64_t g = thread_index(); g < tables.group_count; g += kThreads) ++*tables.groups[g].steps;
+}
+
+// By one block, when all sums are there.
+GATUN_DEVICE void decide(const Tables& tables, SumsShared& shared) {
+  if (!judge(tables, shared)) return;
+  transform(tables, shared);
+  for (int64_t i = thread_index(); i < tables.tensor_count; i += kThreads) advance(tables, i);
+  GATUN_BARRIER();
+  advance_groups(tables);
+}
+
+// Finalize in a launch of its own: by one block after a k_reduce that did not decide; by many where a step needs no
+// sums, when no tensor waits for another.
+GATUN_KERNEL k_finalize(const Tables tables) {
+  GATUN_SHARED(SumsShared, shared);
+  if (tables.summed) {
+    decide(tables, shared);
+    return;
+  }
+  const int64_t thread = block_index() * kThreads + thread_index();
+  for (int64_t i = thread; i < tables.tensor_count; i += block_count() * kThreads) {
+    tables.steps[i].scale = tables.values[0];
+    tables.steps[i].centered = 0;
+    advance(tables, i);
+  }
+  if (thread == 0) *tables.report = {bits_<double>(uint64_t(0x7ff8000000000000u)), 0, -1, -1};
+  if (last_block(tables, shared)) advance_groups(tables);
+}
+
+}  // namespace gatun

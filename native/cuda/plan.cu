@@ -1,0 +1,343 @@
+// plan.cu - the host's side of an optimizer on a CUDA device: builds the tables once, then launches. A step is one
+// small copy and two launches (one launch of k_apply for each run of groups with the same rule, form and type).
+#include "cuda/plan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "cuda/kernels.cuh"
+#include "cuda/runtime.h"
+
+namespace {
+
+using namespace gatun;
+
+// Steps that may be on their way at once, each with its values in pinned memory: the host waits only for the step that
+// is this many before.
+constexpr int64_t kSlots = 16;
+
+// Offsets within one allocation, each aligned to 256 bytes.
+struct Layout {
+  size_t size = 0;
+  template <class T>
+  size_t add(int64_t count) {
+    const size_t offset = size;
+    size = (offset + size_t(count) * sizeof(T) + 255) / 256 * 256;
+    return offset;
+  }
+};
+
+struct ApplyRun {
+  Kernel kernel;
+  int64_t first_chunk, end_chunk;
+};
+
+}  // namespace
+
+struct GatunCudaPlan {
+  explicit GatunCudaPlan(GatunCudaContext* context) : context(context) {}
+
+  GatunCudaContext* const context;
+  Tables tables{};
+  unsigned char* device = nullptr;  // all tables
+  unsigned char* pinned = nullptr;  // kSlots times values and gradients, then a report
+  cudaEvent_t events[kSlots]{};     // a slot's copies have been made
+  int64_t uploads = 0;
+  size_t slot_bytes = 0, value_bytes = 0;
+  int64_t resident_blocks = 1;
+
+  std::vector<TensorEntry> tensors;  // until they are on the device
+  std::vector<GroupEntry> groups;
+  std::vector<int32_t> tensor_of_chunk;
+  std::vector<ApplyRun> runs;
+  std::vector<int64_t> first_tensor;  // of each group
+  std::vector<void*> gradients;
+  int64_t stale_begin = 0, stale_end = 0;  // gradients whose addresses the device does not know yet
+  int64_t means_bytes = 0;
+  bool any_sums = false;
+
+  void describe(const gatun_group* descriptions, int64_t count);
+  int32_t build();
+  int32_t upload(const gatun_step_arguments& arguments);
+  int32_t launch(Kernel kernel, int64_t blocks);
+  int32_t destroy();
+};
+
+// The tables, with addresses of row means counted from 0.
+void GatunCudaPlan::describe(const gatun_group* descriptions, int64_t count) {
+  for (int64_t g = 0; g < count; ++g) {
+    const gatun_group& from = descriptions[g];
+    GroupEntry group{};
+    visit_rule(from.rule, [&](auto r) {
+      using R = decltype(r);
+      using Arguments = typename R::Arguments;
+      std::memcpy(group.arguments, from.arguments, sizeof(Arguments));
+      group.slots = R::slots(R::variant(*static_cast<const Arguments*>(from.arguments)));
+    });
+    std::memcpy(group.transforms, from.transforms, sizeof group.transforms);
+    std::memcpy(group.averages, from.averages, sizeof group.averages);
+    group.steps = from.counters + from.count;
+    group.first_tensor = int64_t(tensors.size());
+    group.transform_count = from.transform_count, group.average_count = from.average_count;
+    group.rule = from.rule, group.dtype = from.dtype;
+    group.sums = from.transform_count > 0;
+    any_sums |= group.sums != 0;
+    bool centers = false;
+    int32_t clips = 0;
+    for (int k = 0; k < from.transform_count; ++k) {
+      centers |= from.transforms[k].kind == GATUN_STANDARDIZE && from.transforms[k].center != 0;
+      clips += from.transforms[k].kind == GATUN_CLIP;
+    }
+    tables.clips = std::max(tables.clips, clips);
+    groups.push_back(group);
+    first_tensor.push_back(group.first_tensor);
+
+    const auto first_chunk = int64_t(tensor_of_chunk.size());
+    for (int64_t i = 0; i < from.count; ++i) {
+      const gatun_tensor& tensor = from.tensors[i];
+      TensorEntry t{};
+      t.weight = tensor.weight;
+      std::memcpy(t.state, tensor.state, sizeof t.state);
+      t.decay = (tensor.flags & GATUN_TENSOR_DECAY) != 0;
+      t.centered = centers && (tensor.flags & GATUN_TENSOR_MATRIX) != 0 && tensor.length > 0;
+      t.geometry = Geometry::of(tensor.length, t.centered != 0 ? tensor.length / tensor.rows : tensor.length);
+      t.first_chunk = int64_t(tensor_of_chunk.size());
+      uintptr_t addresses = reinterpret_cast<uintptr_t>(t.weight);
+      for (int s = 0; s < group.slots + group.average_count; ++s) addresses |= reinterpret_cast<uintptr_t>(t.state[s]);
+      t.aligned = addresses % 16 == 0;
+      t.steps = from.counters + i;
+      t.group = int32_t(g);
+      if (t.centered != 0) {
+        t.means = reinterpret_cast<void*>(means_bytes);
+        means_bytes += 2 * tensor.rows * (from.dtype == GATUN_F64 ? 8 : 4);
+        means_bytes = (means_bytes + 15) / 16 * 16;
+      }
+      tensor_of_chunk.insert(tensor_of_chunk.end(), size_t(t.geometry.chunks), int32_t(tensors.size()));
+      tensors.push_back(t);
+      gradients.push_back(tensor.gradient);
+    }
+    const auto end_chunk = int64_t(tensor_of_chunk.size());
+    const Kernel kernel = apply_kernel(from);
+    if (!runs.empty() && runs.back().kernel == kernel)
+      runs.back().end_chunk = end_chunk;
+    else if (end_chunk > first_chunk)
+      runs.push_back({kernel, first_chunk, end_chunk});
+  }
+}
+
+int32_t GatunCudaPlan::build() {
+  const auto tensor_count = int64_t(tensors.size()), group_count = int64_t(groups.size());
+  const auto chunks = int64_t(tensor_of_chunk.size());
+  Layout layout;
+  const size_t at_tensors = layout.add<TensorEntry>(tensor_count), at_groups = layout.add<GroupEntry>(group_count);
+  const size_t at_chunks = layout.add<int32_t>(chunks), at_gradients = layout.add<void*>(tensor_count);
+  const size_t at_values = layout.add<double>(1 + group_count), at_steps = layout.add<TensorStep>(tensor_count);
+  const size_t at_coefficients = layout.add<unsigned char>(tensor_count * kCoefficientsBytes);
+  const size_t at_partials = layout.add<Partial>(chunks), at_arrived = layout.add<uint32_t>(tensor_count);
+  const size_t at_blocks_done = layout.add<uint32_t>(1), at_report = layout.add<gatun_step_report>(1);
+  const size_t at_zero = layout.add<double>(2), at_means = layout.add<unsigned char>(means_bytes);
+  value_bytes = size_t(1 + group_count) * sizeof(double);
+  slot_bytes = value_bytes + size_t(tensor_count) * sizeof(void*);
+
+  void* memory = nullptr;
+  int32_t error = checked([&] { return cudaMalloc(&memory, layout.size); });
+  if (error != 0) return error;
+  device = static_cast<unsigned char*>(memory);
+  error = checked(
+      [&] { return cudaHostAlloc(&memory, kSlots * slot_bytes + sizeof(gatun_step_report), cudaHostAllocPortable); });
+  if (error != 0) return error;
+  pinned = static_cast<unsigned char*>(memory);
+  for (cudaEvent_t& event : events) {
+    error = checked([&] { return cudaEventCreateWithFlags(&event, cudaEventDisableTiming); });
+    if (error != 0) return error;
+  }
+  int multiprocessors = 1;
+  error = checked(
+      [&] { return cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, context->ordinal); });
+  if (error != 0) return error;
+  resident_blocks = 4 * int64_t(multiprocessors);
+
+  for (TensorEntry& t : tensors)
+    if (t.centered != 0) t.means = device + at_means + reinterpret_cast<uintptr_t>(t.means);
+  error = checked([&] { return cudaMemsetAsync(device, 0, layout.size, context->stream); });
+  const auto copy = [&](size_t at, const auto& from) {
+    if (error != 0 || from.empty()) return;
+    error = checked([&] {
+      return cudaMemcpyAsync(device + at, from.data(), from.size() * sizeof from[0], cudaMemcpyHostToDevice,
+                             context->stream);
+    });
+  };
+  copy(at_tensors, tensors);
+  copy(at_groups, groups);
+  copy(at_chunks, tensor_of_chunk);
+  copy(at_gradients, gradients);
+  if (error == 0) error = checked([&] { return cudaStreamSynchronize(context->stream); });
+  if (error != 0) return error;
+  tensors = {}, groups = {}, tensor_of_chunk = {};
+
+  tables.tensors = reinterpret_cast<const TensorEntry*>(device + at_tensors);
+  tables.groups = reinterpret_cast<const GroupEntry*>(device + at_groups);
+  tables.gradients = reinterpret_cast<void* const*>(device + at_gradients);
+  tables.tensor_of_chunk = reinterpret_cast<const int32_t*>(device + at_chunks);
+  tables.values = reinterpret_cast<const double*>(device + at_values);
+  tables.steps = reinterpret_cast<TensorStep*>(device + at_steps);
+  tables.coefficients = device + at_coefficients;
+  tables.partials = reinterpret_cast<Partial*>(device + at_partials);
+  tables.arrived = reinterpret_cast<uint32_t*>(device + at_arrived);
+  tables.blocks_done = reinterpret_cast<uint32_t*>(device + at_blocks_done);
+  tables.report = reinterpret_cast<gatun_step_report*>(device + at_report);
+  tables.zero = reinterpret_cast<const double*>(device + at_zero);
+  tables.tensor_count = tensor_count, tables.group_count = group_count;
+  tables.end_chunk = chunks;
+  return 0;
+}
+
+int32_t GatunCudaPlan::destroy() {
+  int32_t error = checked([&] { return cudaStreamSynchronize(context->stream); });
+  const auto end = [&](auto&& call) {
+    const int32_t ended = checked_end(call);
+    if (error == 0) error = ended;
+  };
+  for (cudaEvent_t event : events)
+    if (event != nullptr) end([&] { return cudaEventDestroy(event); });
+  if (pinned != nullptr) end([&] { return cudaFreeHost(pinned); });
+  if (device != nullptr) end([&] { return cudaFree(device); });
+  return error;
+}
+
+// The step's values, and the gradients' addresses that have changed, from pinned memory of their own: the copies are
+// made some time after this returns.
+int32_t GatunCudaPlan::upload(const gatun_step_arguments& arguments) {
+  const int64_t slot = uploads % kSlots;
+  if (uploads >= kSlots) {
+    const int32_t error = checked([&] { return cudaEventSynchronize(events[slot]); });
+    if (error != 0) return error;
+  }
+  ++uploads;
+  unsigned char* const from = pinned + size_t(slot) * slot_bytes;
+  auto* const values = reinterpret_cast<double*>(from);
+  values[0] = arguments.gradient_scale;
+  std::copy_n(arguments.lr, tables.group_count, values + 1);
+  int32_t error = checked([&] {
+    return cudaMemcpyAsync(const_cast<double*>(tables.values), from, value_bytes, cudaMemcpyHostToDevice,
+                           context->stream);
+  });
+  if (error != 0) return error;
+  if (stale_begin < stale_end) {
+    auto** const addresses = reinterpret_cast<void**>(from + value_bytes);
+    std::copy(gradients.begin() + stale_begin, gradients.begin() + stale_end, addresses);
+    error = checked([&] {
+      return cudaMemcpyAsync(const_cast<void**>(tables.gradients) + stale_begin, addresses,
+                             size_t(stale_end - stale_begin) * sizeof(void*), cudaMemcpyHostToDevice, context->stream);
+    });
+    if (error != 0) return error;
+    stale_begin = stale_end = 0;
+  }
+  return checked([&] { return cudaEventRecord(events[slot], context->stream); });
+}
+
+int32_t GatunCudaPlan::launch(Kernel kernel, int64_t blocks) {
+  const dim3 grid(static_cast<unsigned>(std::clamp<int64_t>(blocks, 1, resident_blocks)));
+  void* arguments[] = {&tables};
+  return checked([&] {
+    return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, dim3(kThreads), arguments, 0, context->stream);
+  });
+}
+
+namespace gatun {
+
+int32_t plan_create(GatunCudaContext* context, const gatun_group* groups, int64_t count, GatunCudaPlan** plan) {
+  *plan = nullptr;
+  const OnDevice device(context->ordinal);
+  if (device.error != 0) return device.error;
+  auto* const created = new (std::nothrow) GatunCudaPlan(context);
+  if (created == nullptr) return cudaErrorMemoryAllocation;
+  int32_t error = cudaErrorMemoryAllocation;
+  try {
+    created->describe(groups, count);
+    error = created->build();
+  } catch (const std::bad_alloc&) {
+  }
+  if (error != 0) {
+    (void)created->destroy();
+    delete created;
+    return error;
+  }
+  *plan = created;
+  return 0;
+}
+
+int32_t plan_destroy(GatunCudaPlan* plan) {
+  if (plan == nullptr) return 0;
+  int32_t error;
+  {
+    const OnDevice device(plan->context->ordinal);
+    error = plan->destroy();
+    if (error == 0) error = device.error;
+  }
+  delete plan;
+  return error;
+}
+
+void plan_gradient(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient) {
+  const int64_t i = plan->first_tensor[size_t(group)] + tensor;
+  if (plan->gradients[size_t(i)] == gradient) return;
+  plan->gradients[size_t(i)] = gradient;
+  const bool none = plan->stale_begin == plan->stale_end;
+  plan->stale_begin = none ? i : std::min(plan->stale_begin, i);
+  plan->stale_end = none ? i + 1 : std::max(plan->stale_end, i + 1);
+}
+
+int32_t plan_values(GatunCudaPlan* plan, const gatun_step_arguments* arguments) {
+  const OnDevice device(plan->context->ordinal);
+  return device.error != 0 ? device.error : plan->upload(*arguments);
+}
+
+int32_t plan_run(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int32_t phases) {
+  const OnDevice device(plan->context->ordinal);
+  if (device.error != 0) return device.error;
+  const bool reduces = (phases & GATUN_PHASE_REDUCE) != 0, finalizes = (phases & GATUN_PHASE_FINALIZE) != 0;
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  int32_t error = checked([&] { return cudaStreamIsCapturing(plan->context->stream, &capture); });
+  if (error != 0) return error;
+  if (capture == cudaStreamCaptureStatusNone) {
+    if (reduces || finalizes) error = plan->upload(*arguments);
+  } else if (plan->stale_begin < plan->stale_end) {
+    error = cudaErrorStreamCaptureUnsupported;  // a replay would bring these addresses back, long after they changed
+  }
+  if (error != 0) return error;
+
+  Tables& tables = plan->tables;
+  const int64_t chunks = plan->runs.empty() ? 0 : plan->runs.back().end_chunk;
+  tables.flags = arguments->flags;
+  tables.summed = plan->any_sums || (arguments->flags & GATUN_CHECK_FINITE) != 0;
+  tables.decides = finalizes;
+  tables.first_chunk = 0, tables.end_chunk = chunks;
+  if (reduces && tables.summed) error = plan->launch(&k_reduce, (chunks + kTeams - 1) / kTeams);
+  if (error == 0 && finalizes && !(reduces && tables.summed))
+    error = plan->launch(&k_finalize, tables.summed ? 1 : (tables.tensor_count + kThreads - 1) / kThreads);
+  if ((phases & GATUN_PHASE_APPLY) != 0) {
+    for (const ApplyRun& run : plan->runs) {
+      if (error != 0) break;
+      tables.first_chunk = run.first_chunk, tables.end_chunk = run.end_chunk;
+      error = plan->launch(run.kernel, run.end_chunk - run.first_chunk);
+    }
+  }
+  return error;
+}
+
+int32_t plan_report(GatunCudaPlan* plan, gatun_step_report* report) {
+  const OnDevice device(plan->context->ordinal);
+  if (device.error != 0) return device.error;
+  unsigned char* const pinned = plan->pinned + size_t(kSlots) * plan->slot_bytes;
+  cudaStream_t const stream = plan->context->stream;
+  int32_t error = checked(
+      [&] { return cudaMemcpyAsync(pinned, plan->tables.report, sizeof *report, cudaMemcpyDeviceToHost, stream); });
+  if (error == 0) error = checked([&] { return cudaStreamSynchronize(stream); });
+  if (error == 0) std::memcpy(report, pinned, sizeof *report);
+  return error;
+}
+
+}  // namespace gatun

@@ -1,0 +1,133 @@
+// reduce.cuh - k_reduce: the sums of all gradients, and with the last block the scalars of the step.
+//
+// A team sums a chunk; the block that sums a tensor's last chunk merges the tensor; the block that comes last of all
+// finalizes. Who comes last is told by integer counters and decides only who adds, never in which order.
+#pragma once
+#include "cuda/finalize.cuh"
+
+namespace gatun {
+
+template <class T>
+GATUN_DEVICE Partial chunk_sums(const Team& team, const TensorEntry& t, const T* gradient, const ChunkRange& range) {
+  const T* g = gradient + range.begin;
+  const int n = int(range.length);
+  if (!t.centered) return {0, 0, team_squares(team, g, n)};
+  if (t.geometry.cuts_rows()) {
+    const Moments part = team_moments(team, g, n);
+    return {part.mean, part.m2, 0};
+  }
+  const int row_length = int(t.geometry.row_length);
+  const int64_t first_row = range.begin / row_length;
+  auto* mean = static_cast<Pack<T, 2>*>(t.means) + first_row;
+  Partial sums{0, 0, 0};
+  for (int begin = 0; begin < n; begin += row_length, ++mean) {
+    const Moments row = team_moments(team, g + begin, row_length);
+    if (team.leads()) split_mean(row.mean, mean->v[0], mean->v[1]);
+    sums.m2 = sums.m2 + row.m2;
+    sums.squares = sums.squares + row.squares();
+  }
+  return sums;
+}
+
+// Returns the tensor if its other chunks have to be waited for, else -1.
+GATUN_DEVICE int32_t reduce_chunk(const Tables& tables, const Team& team, int64_t chunk) {
+  const int32_t tensor = tables.tensor_of_chunk[chunk];
+  if (!is_summed(tables, tensor)) return -1;
+  const TensorEntry& t = tables.tensors[tensor];
+  const ChunkRange range = t.geometry.chunk(chunk - t.first_chunk);
+  const void* gradient = tables.gradients[tensor];
+  const Partial sums = tables.groups[t.group].dtype == GATUN_F64
+                           ? chunk_sums(team, t, static_cast<const double*>(gradient), range)
+                           : chunk_sums(team, t, static_cast<const float*>(gradient), range);
+  const bool alone = t.geometry.chunks == 1;  // a row that is cut has several chunks
+  if (team.leads()) {
+    if (alone) {
+      tables.steps[tensor].squares = sums.squares;
+      tables.steps[tensor].m2 = t.centered ? sums.m2 : sums.squares;
+    } else {
+      tables.partials[chunk] = sums;
+    }
+  }
+  return alone ? -1 : tensor;
+}
+
+// The partials of a row that was cut, in order, become the first of them; only here the row gets its mean.
+template <class T>
+GATUN_DEVICE void merge_row(Partial* partial, int64_t row_length, Pack<T, 2>& mean) {
+  Moments moments{double(kChunk), load_fresh(&partial->mean), load_fresh(&partial->m2)};
+  const Partial* next = partial;
+  for (int64_t rest = row_length - kChunk; rest > 0; rest -= kChunk) {
+    ++next;
+    moments.merge({double(rest < kChunk ? rest : kChunk), load_fresh(&next->mean), load_fresh(&next->m2)});
+  }
+  split_mean(moments.mean, mean.v[0], mean.v[1]);
+  *partial = {moments.mean, moments.m2, moments.squares()};
+}
+
+// By the whole block: a tensor's chunks become its sums.
+GATUN_DEVICE void merge_tensor(const Tables& tables, SumsShared& shared, int32_t tensor) {
+  const TensorEntry& t = tables.tensors[tensor];
+  Partial* const partials = tables.partials + t.first_chunk;
+  int64_t n = t.geometry.chunks, stride = 1;
+  if (t.centered && t.geometry.cuts_rows()) {
+    stride = t.geometry.chunks_per_row;
+    n = t.geometry.length / t.geometry.row_length;
+    const bool f64 = tables.groups[t.group].dtype == GATUN_F64;
+    for (int64_t row = thread_index(); row < n; row += kThreads) {
+      if (f64)
+        merge_row(partials + row * stride, t.geometry.row_length, static_cast<Pack<double, 2>*>(t.means)[row]);
+      else
+        merge_row(partials + row * stride, t.geometry.row_length, static_cast<Pack<float, 2>*>(t.means)[row]);
+    }
+    GATUN_BARRIER();
+  }
+  const Pair sums = lane_sums(shared, n, [&](int64_t i) -> Pair {
+    return {load_fresh(&partials[i * stride].squares), load_fresh(&partials[i * stride].m2)};
+  });
+  if (thread_index() == 0) {
+    tables.steps[tensor].squares = sums.a;
+    tables.steps[tensor].m2 = t.centered ? sums.b : sums.a;
+    tables.arrived[tensor] = 0;
+  }
+}
+
+// After every team has put its tensor into shared: the tensors that this block completed.
+GATUN_DEVICE void count_arrivals(const Tables& tables, SumsShared& shared) {
+  const int team = thread_index();
+  if (team >= kTeams) return;
+  const int32_t tensor = shared.tensor[team];
+  int32_t complete = -1;
+  if (tensor >= 0 && (team == 0 || shared.tensor[team - 1] != tensor)) {  // once for a run of chunks
+    int run = 1;
+    while (team + run < kTeams && shared.tensor[team + run] == tensor) ++run;
+    const uint32_t before = count_up(&tables.arrived[tensor], uint32_t(run));
+    if (int64_t(before) + run == tables.tensors[tensor].geometry.chunks) complete = tensor;
+    fence();
+  }
+  shared.complete[team] = complete;
+}
+
+// Sums a team's worth of chunks from number `base` on, and merges the tensors that are complete with them.
+GATUN_DEVICE void reduce_chunks(const Tables& tables, SumsShared& shared, int64_t base) {
+  const Team team = Team::mine();
+  const int64_t chunk = base + team.index;
+  const int32_t tensor = chunk < tables.end_chunk ? reduce_chunk(tables, team, chunk) : -1;
+  if (team.leads()) shared.tensor[team.index] = tensor;
+  fence();
+  GATUN_BARRIER();
+  count_arrivals(tables, shared);
+  GATUN_BARRIER();
+}
+
+GATUN_KERNEL_OF(3) k_reduce(const Tables tables) {
+  GATUN_SHARED(SumsShared, shared);
+  for (int64_t base = tables.first_chunk + block_index() * kTeams; base < tables.end_chunk;
+       base += block_count() * kTeams) {
+    reduce_chunks(tables, shared, afresh(base));
+    for (int k = 0; k < kTeams; ++k)
+      if (shared.complete[k] >= 0) merge_tensor(tables, shared, shared.complete[k]);
+  }
+  if (last_block(tables, shared) && tables.decides) decide(tables, shared);
+}
+
+}  // namespace gatun

@@ -1,0 +1,69 @@
+// tables.h - one optimizer as the kernels see it: tables in device memory, built once. A step copies its few changing
+// values over and launches; so a captured graph replays with fresh ones, and the host's work does not grow with the
+// number of tensors.
+#pragma once
+#include "gatun.h"
+#include "rules/geometry.h"
+#include "rules/partial.h"
+
+namespace gatun {
+
+struct TensorEntry {
+  void* weight;
+  void* state[GATUN_MAX_STATE];
+  Geometry geometry;
+  int64_t first_chunk;  // chunks are numbered through all tensors of the plan
+  void* means;          // of this step's rows, as pairs (hi, lo); null unless centered
+  int64_t* steps;       // the caller's counter
+  int32_t group;
+  int32_t decay, centered;
+  int32_t aligned;  // are weight and state at 16-byte borders?
+};
+
+constexpr int kArgumentBytes = 96;       // room for any rule's arguments
+constexpr int kCoefficientsBytes = 128;  // and coefficients
+
+struct GroupEntry {
+  alignas(16) unsigned char arguments[kArgumentBytes];
+  gatun_transform transforms[GATUN_MAX_TRANSFORMS];
+  gatun_average averages[GATUN_MAX_AVERAGES];
+  int64_t* steps;        // the caller's counter
+  int64_t first_tensor;  // tensors are numbered through all groups
+  int32_t transform_count, average_count;
+  int32_t rule, dtype;
+  int32_t slots;  // state tensors of the rule; the averages' come behind
+  int32_t sums;   // some transformation needs them
+};
+
+// What a step works out for one tensor.
+struct TensorStep {
+  double squares, m2;  // as in GradientState
+  double scale;
+  int32_t centered;
+  int32_t begins, acts;  // bit a: average a begins as the weights, average a follows them
+  int32_t reserved;
+};
+
+// Everything a kernel is told, passed by value.
+struct Tables {
+  const TensorEntry* tensors;
+  const GroupEntry* groups;
+  void* const* gradients;          // one for each tensor; null: none
+  const int32_t* tensor_of_chunk;  // one for each chunk
+  const double* values;            // of the step: gradient_scale, then each group's learning rate
+  TensorStep* steps;
+  unsigned char* coefficients;  // kCoefficientsBytes for each tensor
+  Partial* partials;            // one for each chunk
+  uint32_t* arrived;            // chunks of each tensor that are summed; zero between launches
+  uint32_t* blocks_done;        // zero between launches
+  gatun_step_report* report;
+  const double* zero;  // a pair of them: the means of a gradient that is not centered
+  int64_t tensor_count, group_count;
+  int64_t first_chunk, end_chunk;  // what this launch goes through
+  int64_t flags;                   // gatun_step_flag
+  int32_t summed;                  // does this step have sums?
+  int32_t decides;                 // k_reduce: finalize, too
+  int32_t clips;                   // the most clips that any group has
+};
+
+}  // namespace gatun

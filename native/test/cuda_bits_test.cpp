@@ -1,0 +1,171 @@
+// cuda_bits_test BACKEND - the CUDA kernels give every bit that the CPU backend gives: weights, state, counters, zeroed
+// gradients and report, for every optimizer. BACKEND is the emulator's library, or libgatun_cuda.so on a machine with a
+// GPU (then without GATUN_EMULATOR_ORDER, and orders are the hardware's own).
+#include <cmath>
+
+#include "cuda_problem.h"
+#include "specs.h"
+#if defined(GATUN_EMULATED)
+#include "emulator/cuda_runtime_api.h"
+#endif
+
+using namespace test;
+
+namespace {
+
+struct Order {
+  unsigned seed;
+  int resident_blocks, multiprocessors;
+};
+void set_order([[maybe_unused]] const Order& order) {
+#if defined(GATUN_EMULATED)
+  gatun_emulator_order(order.seed, order.resident_blocks, order.multiprocessors);
+#endif
+}
+// One block after another in order; a single block; several at once in random order, fewer and more than there is work.
+constexpr Order kOrders[] = {{0, 1, 1}, {5, 3, 2}, {11, 2, 7}, {7, 4, 1}};
+
+bool same(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b); }
+
+bool same(const gatun_step_report& a, const gatun_step_report& b) {
+  return same(a.gradient_norm, b.gradient_norm) && a.skipped == b.skipped && a.skipped_group == b.skipped_group &&
+         a.skipped_tensor == b.skipped_tensor;
+}
+
+// What differs first, for the message.
+std::string difference(const Problem& a, const Problem& b) {
+  for (size_t g = 0; g < a.groups.size(); ++g) {
+    for (size_t t = 0; t < a.groups[g].tensors.size(); ++t) {
+      const TensorData &x = a.groups[g].tensors[t], &y = b.groups[g].tensors[t];
+      const auto find = [&](const Buffer& p, const Buffer& q, const std::string& what) -> std::string {
+        for (int64_t i = 0; i < p.size(); ++i)
+          if (!same(p.get(i), q.get(i)))
+            return "group " + std::to_string(g) + ", tensor " + std::to_string(t) + " (" +
+                   std::to_string(x.shape.rows) + " rows, " + std::to_string(x.shape.length) + " elements): " + what +
+                   "[" + std::to_string(i) + "] is " + std::to_string(q.get(i)) + ", on the CPU " +
+                   std::to_string(p.get(i));
+        return "";
+      };
+      std::string found = find(x.weight, y.weight, "weight");
+      for (size_t s = 0; s < x.state.size() && found.empty(); ++s)
+        found = find(x.state[s], y.state[s], "state" + std::to_string(s));
+      if (found.empty()) found = find(x.gradient, y.gradient, "gradient");
+      if (!found.empty()) return found;
+    }
+    if (std::memcmp(a.groups[g].counters.data(), b.groups[g].counters.data(), a.groups[g].counters.bytes()) != 0)
+      return "group " + std::to_string(g) + ": counters";
+  }
+  return "";
+}
+
+struct Run {
+  int64_t flags = 0;
+  int steps = 3;
+  bool phases = false, misaligned = false, idle = true;
+};
+
+void compare(const std::string& name, const std::vector<GroupSetup>& setups, const Run& run, const Order& order,
+             bool spoil = false) {
+  set_order(order);
+  Problem expected(setups, 7), actual(setups, 7);
+  CudaContext context;
+  Session cpu(expected, 2);
+  CudaSession cuda(context, actual, run.misaligned);
+  for (int step = 1; step <= run.steps; ++step) {
+    for (Problem* problem : {&expected, &actual}) {
+      problem->make_gradients(step, run.idle);
+      if (spoil && step == 2) problem->groups.back().tensors[3].gradient.set(0, std::nan(""));
+    }
+    cpu.bind();
+    cuda.bind();
+    CHECK_OK(cpu.step(run.flags, 0.3));
+    CHECK_OK(run.phases ? cuda.phases(run.flags, 0.3) : cuda.step(run.flags, 0.3));
+    const gatun_step_report a = cpu.report(), b = cuda.report();
+    CHECK(same(a, b), "%s, step %d: report %.17g %d %lld %lld, on the CPU %.17g %d %lld %lld", name.c_str(), step,
+          b.gradient_norm, int(b.skipped), (long long)b.skipped_group, (long long)b.skipped_tensor, a.gradient_norm,
+          int(a.skipped), (long long)a.skipped_group, (long long)a.skipped_tensor);
+    CHECK(!spoil || a.skipped == (step == 2), "%s: step %d refused: %d", name.c_str(), step, int(a.skipped));
+    cuda.download();
+    const std::string different = difference(expected, actual);
+    CHECK(different.empty(), "%s, step %d (order %u): %s", name.c_str(), step, order.seed, different.c_str());
+    if (!different.empty()) return;
+  }
+}
+
+std::vector<GroupSetup> both_types(const Spec& spec, const std::vector<Shape>& shapes) {
+  return {{spec, GATUN_F32, shapes}, {spec, GATUN_F64, shapes}};
+}
+
+void every_optimizer(bool slow) {
+  int number = 0;
+  for (const Spec& spec : all_specs()) {
+    const std::vector<GroupSetup> setups = both_types(spec, all_shapes());
+    Run run;
+    run.steps = spec.averages.empty() ? 2 : 5;
+    run.phases = number % 4 == 1;
+    run.misaligned = number % 3 == 2;
+    run.flags = (number % 2 == 0 ? GATUN_CHECK_FINITE : 0) | (number % 5 == 3 ? GATUN_ZERO_GRADIENTS : 0);
+    compare(spec.name, setups, run, kOrders[number % 4]);
+    if (!slow && number % 2 == 0) {
+      run.phases = false, run.misaligned = !run.misaligned, run.flags ^= GATUN_CHECK_FINITE;
+      compare(spec.name + ", again", setups, run, kOrders[(number + 1) % 4]);
+    }
+    ++number;
+  }
+}
+
+void refusals() {
+  const Spec spec = adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED).standardize().lookahead(2, 0.5, true);
+  const std::vector<Shape> shapes = {vector_of(5), matrix_of(3, 2049), vector_of(2049), matrix_of(9, 33),
+                                     vector_of(40)};
+  for (const int64_t flags : {int64_t(GATUN_CHECK_FINITE), int64_t(GATUN_CHECK_FINITE | GATUN_ZERO_GRADIENTS)}) {
+    Run run;
+    run.flags = flags, run.idle = false;
+    for (const Order& order : kOrders) compare("refused", both_types(spec, shapes), run, order, true);
+  }
+}
+
+// More chunks, rows and tensors than a block stages at once, and groups whose kernels differ.
+void sizes() {
+  Run run;
+  run.steps = 2, run.flags = GATUN_CHECK_FINITE;
+  const Spec sing = adam("", 5e-3, 5e-3, GATUN_DECAY_DECOUPLED, false, 50).standardize().clip(0.5);
+  compare("many chunks", {{sing, GATUN_F32, {vector_of(2'200'003), matrix_of(1100, 2049), vector_of(7)}}}, run,
+          kOrders[1]);
+  std::vector<Shape> many;
+  for (int64_t i = 0; i < 1500; ++i)
+    many.push_back(i % 2 == 0 ? vector_of(1 + i % 7) : matrix_of(1 + i % 3, 1 + i % 7));
+  compare("many tensors", {{sing, GATUN_F32, many}}, run, kOrders[2]);
+  run.steps = 3;
+  const std::vector<Shape> few = {vector_of(33), matrix_of(5, 577), matrix_of(2, 5000), vector_of(0)};
+  const std::vector<GroupSetup> mixed = {{sgd("", 0.05, 0.9).clip(0.7), GATUN_F32, few},
+                                         {adam("", 1e-3), GATUN_F64, few},
+                                         {adam("", 1e-3), GATUN_F32, {}},
+                                         {adam("", 1e-3, 0.1), GATUN_F64, few},
+                                         {sgd("", 0.05).clip(0.5).clip(0.1), GATUN_F64, few},
+                                         {sing, GATUN_F32, few},
+                                         {sgd("", 0.05, 0.9).ema(0.9), GATUN_F32, few}};
+  for (const Order& order : kOrders) compare("mixed groups", mixed, run, order);
+  run.flags = 0;
+  compare("mixed groups, only some summed", mixed, run, kOrders[3]);
+  compare("nothing", {{sing, GATUN_F32, {}}}, run, kOrders[0]);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  CHECK_OK(gatun_cuda_open(argv[1]));
+  int32_t devices = 0;
+  CHECK_OK(gatun_cuda_device_count(&devices));
+  CHECK(devices > 0, "no device");
+  if (failures == 0) {
+    every_optimizer(flag("GATUN_TEST_SLOW_BUILD"));
+    refusals();
+    sizes();
+  }
+#if defined(GATUN_EMULATED)
+  CHECK(gatun_emulator_live() == 0, "%lld allocations, streams or events are left", gatun_emulator_live());
+#endif
+  return result("cuda_bits");
+}

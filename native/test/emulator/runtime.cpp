@@ -1,0 +1,241 @@
+// runtime.cpp - the CUDA runtime of cuda_runtime_api.h. A stream does nothing until somebody waits for it: what is
+// asked of it asynchronously must still be right then. So a copy from pinned memory that has been reused too early is
+// seen.
+#include "cuda/runtime.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "cuda/intrinsics.cuh"
+#include "cuda/tables.h"
+
+using Work = std::function<void()>;
+
+struct EmulatedGraph {
+  std::vector<Work> work;
+};
+struct EmulatedStream {
+  std::vector<Work> work;
+  bool capturing = false;
+};
+struct EmulatedEvent {
+  EmulatedStream* stream = nullptr;
+};
+
+namespace {
+
+using Allocations = std::map<const void*, size_t>;
+
+struct Device {
+  Allocations device, host;
+  long long handles = 0, calls = 0, fail_at = 0, copies = 0, launches = 0;
+  cudaError_t fail_with = cudaSuccess;
+  simt::Order order{0, 1};
+  int multiprocessors = 2;
+  uint32_t launch_number = 0;
+};
+Device& state() {
+  static Device device;
+  return device;
+}
+
+void run(EmulatedStream* stream) {
+  std::vector<Work> work;
+  work.swap(stream->work);
+  for (const Work& w : work) w();
+}
+
+bool is_within(const Allocations& allocations, const void* address, size_t bytes) {
+  auto next = allocations.upper_bound(address);
+  if (next == allocations.begin()) return false;
+  --next;
+  const auto offset = size_t(static_cast<const char*>(address) - static_cast<const char*>(next->first));
+  return offset <= next->second && bytes <= next->second - offset;
+}
+
+cudaError_t allocate(Allocations& allocations, void** memory, size_t bytes) {
+  if (bytes == 0) return *memory = nullptr, cudaSuccess;  // as CUDA does
+  if (bytes > size_t{1} << 40) return cudaErrorMemoryAllocation;
+#if defined(__SANITIZE_ADDRESS__)
+  const size_t size = bytes;  // the redzone begins right behind
+#else
+  const size_t size = (bytes + 255) / 256 * 256;
+#endif
+  if (posix_memalign(memory, 256, size) != 0) return cudaErrorMemoryAllocation;
+  std::memset(*memory, 0xa5, bytes);  // fresh memory is anything
+  allocations[*memory] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t release(Allocations& allocations, void* memory) {
+  if (memory == nullptr) return cudaSuccess;
+  if (allocations.erase(memory) == 0) return cudaErrorInvalidValue;
+  std::free(memory);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+namespace gatun {
+cudaError_t next_fault() {
+  Device& d = state();
+  return ++d.calls == d.fail_at ? d.fail_with : cudaSuccess;
+}
+}  // namespace gatun
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+void gatun_emulator_order(unsigned seed, int resident_blocks, int multiprocessors) {
+  state().order = {seed, resident_blocks};
+  state().multiprocessors = multiprocessors;
+}
+void gatun_emulator_fail(long long call, int error) {
+  state().fail_at = call, state().fail_with = static_cast<cudaError_t>(error), state().calls = 0;
+}
+long long gatun_emulator_calls() { return state().calls; }
+long long gatun_emulator_live() {
+  return static_cast<long long>(state().device.size() + state().host.size()) + state().handles;
+}
+long long gatun_emulator_copies() { return state().copies; }
+long long gatun_emulator_launches() { return state().launches; }
+
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+const char* cudaGetErrorName(cudaError_t error) {
+  switch (error) {
+    case cudaErrorInvalidValue:
+      return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidDevice:
+      return "cudaErrorInvalidDevice";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchFailure:
+      return "cudaErrorLaunchFailure";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    default:
+      return "cudaErrorUnknown";
+  }
+}
+const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaErrorIllegalAddress ? "an illegal memory access was encountered" : "an error of the emulator";
+}
+cudaError_t cudaDriverGetVersion(int* version) { return *version = 13000, cudaSuccess; }
+cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 13000, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
+cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {"SIMT emulator", size_t{1} << 32, state().multiprocessors, 9, 0};
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  return *value = state().multiprocessors, cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void** memory, size_t bytes) { return allocate(state().device, memory, bytes); }
+cudaError_t cudaFree(void* memory) { return release(state().device, memory); }
+cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return allocate(state().host, memory, bytes); }
+cudaError_t cudaFreeHost(void* memory) { return release(state().host, memory); }
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  const bool to_device = is_within(state().device, to, bytes);
+  if (!to_device && !is_within(state().device, from, bytes)) return cudaErrorInvalidValue;
+  state().copies += to_device;
+  if (is_within(state().host, from, bytes) || is_within(state().device, from, bytes)) {
+    stream->work.emplace_back([=] { std::memcpy(to, from, bytes); });
+    if (!to_device && !is_within(state().host, to, bytes)) run(stream);  // pageable memory is written at once
+  } else {
+    const auto* first = static_cast<const char*>(from);
+    auto staged = std::make_shared<std::vector<char>>(first, first + bytes);
+    stream->work.emplace_back([=] { std::memcpy(to, staged->data(), bytes); });
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
+  if (!is_within(state().device, memory, bytes)) return cudaErrorInvalidValue;
+  stream->work.emplace_back([=] { std::memset(memory, value, bytes); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  ++state().handles;
+  return *stream = new EmulatedStream, cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  --state().handles;
+  delete stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream->capturing) return cudaErrorStreamCaptureUnsupported;
+  run(stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  *status = stream->capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  run(stream);
+  stream->capturing = true;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  ++state().handles;
+  *graph = new EmulatedGraph;
+  (*graph)->work.swap(stream->work);
+  stream->capturing = false;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  ++state().handles;
+  return *executable = new EmulatedGraph(*graph), cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  for (const Work& work : executable->work) stream->work.push_back(work);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  --state().handles;
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return cudaGraphDestroy(executable); }
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  ++state().handles;
+  return *event = new EmulatedEvent, cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  --state().handles;
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) { return event->stream = stream, cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event->stream != nullptr) run(event->stream);
+  return cudaSuccess;
+}
+
+// Every kernel of this backend takes its tables and nothing else.
+cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** arguments, size_t, cudaStream_t stream) {
+  const auto tables = *static_cast<gatun::Tables*>(arguments[0]);
+  const auto function = reinterpret_cast<void (*)(gatun::Tables)>(reinterpret_cast<uintptr_t>(kernel));
+  ++state().launches;
+  stream->work.emplace_back([=] {
+    simt::Order order = state().order;
+    if (order.seed != 0) order.seed = order.seed * 7919 + ++state().launch_number;  // each launch in its own order
+    simt::launch(grid.x, int(block.x), order, [&] { function(tables); });
+  });
+  return cudaSuccess;
+}
+
+}  // extern "C"
+#pragma GCC visibility pop
