@@ -1,9 +1,9 @@
 #!/bin/bash
-# gates.sh LIBRARY SCALAR_OBJECT AVX2_OBJECT AVX512_OBJECT - what the compiler must have made of the sources. A loop that
-# silently stopped being vectorised still passes every other test; so does code that one instruction set's object lends to
-# another (and that then crashes on an older CPU).
+# gates.sh LIBRARY SCALAR_OBJECT AVX2_OBJECT AVX512_OBJECT [CUDA_LIBRARY] - what the compiler must have made of the
+# sources. A loop that silently stopped being vectorised still passes every other test; so does code that one instruction
+# set's object lends to another (and that then crashes on an older CPU).
 set -euo pipefail
-[ $# -eq 4 ] || { echo "usage: gates.sh LIBRARY SCALAR_OBJECT AVX2_OBJECT AVX512_OBJECT" >&2; exit 2; }
+[ $# -ge 4 ] || { echo "usage: gates.sh LIBRARY SCALAR_OBJECT AVX2_OBJECT AVX512_OBJECT [CUDA_LIBRARY]" >&2; exit 2; }
 library=$1 header=$(dirname "$0")/../include/gatun.h
 for tool in objdump nm awk; do
   command -v $tool >/dev/null || { echo "gates: skipped, $tool is not here (package binutils)"; exit 77; }
@@ -42,8 +42,9 @@ loops() { # OBJECT REGISTER LEAST_RULE_LOOPS
     /\tcall/ { if ($0 !~ /__stack_chk_fail/) { calls++; callee = $NF } }
     END {
       verdict()
-      if (rules < least) { print rules + 0 " loops over rules found in the object with " object ", expected " least; wrong = 1 }
-      if (sums < 6) { print sums + 0 " sums found in the object with " object ", expected 6"; wrong = 1 }
+      name = "the object for " object ":"
+      if (rules < least) bad(rules + 0 " loops over rules found, expected " least)
+      if (sums < 6) bad(sums + 0 " sums found, expected 6")
       exit wrong
     }'
 }
@@ -66,15 +67,21 @@ isolated "$2" scalar 'fmaf?'
 isolated "$3" avx2 memcpy
 isolated "$4" avx512 memcpy
 
-# 3. The library exports what gatun.h declares and nothing else, and runs where glibc is 2.35 (Ubuntu 22.04) or newer.
-declared=$(grep -o 'GATUN_API [^;(]*(' "$header" | grep -o 'gatun_[a-z_]*(' | tr -d '(' | sort)
-exported=$(nm -D --defined-only "$library" | awk '{print $NF}' | sort)
-[ "$declared" = "$exported" ] || fail "exports differ from gatun.h: $(comm -3 <(echo "$declared") <(echo "$exported") | tr '\n\t' '  ')"
-newest=$(objdump -T "$library" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)
-[ "$(printf '%s\n' "$newest" GLIBC_2.35 | sort -V | tail -1)" = GLIBC_2.35 ] || fail "needs $newest; at most GLIBC_2.35 is allowed"
-if needed=$(objdump -p "$library" | awk '/NEEDED/ {print $2}' | grep -vE '^(libc|libm|ld-linux-x86-64)\.so'); then
-  fail "needs $needed"
-fi
+# 3. The libraries export what they promise and nothing else, run where glibc is 2.35 (Ubuntu 22.04) or newer, and need
+#    nothing that might not be there: no libstdc++, no CUDA toolkit, no driver.
+shipped() { # LIBRARY EXPORTS
+  local exported newest needed
+  exported=$(nm -D --defined-only "$1" | awk '{print $NF}' | sort)
+  [ "$2" = "$exported" ] || fail "$1: exports differ: $(comm -3 <(echo "$2") <(echo "$exported") | tr '\n\t' '  ')"
+  newest=$(objdump -T "$1" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)
+  [ "$(printf '%s\n' "$newest" GLIBC_2.35 | sort -V | tail -1)" = GLIBC_2.35 ] || fail "$1: needs $newest, above GLIBC_2.35"
+  if needed=$(objdump -p "$1" | awk '/NEEDED/ {print $2}' |
+    grep -vE '^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64)\.so'); then
+    fail "$1: needs $needed"
+  fi
+}
+shipped "$library" "$(grep -o 'GATUN_API [^;(]*(' "$header" | grep -o 'gatun_[a-z_]*(' | tr -d '(' | sort)"
+[ -z "${5:-}" ] || shipped "$5" gatun_cuda_backend
 
 [ $failures = 0 ] || exit 1
-echo "gates: ok, newest symbol $newest"
+echo "gates: ok"
