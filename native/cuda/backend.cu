@@ -59,21 +59,20 @@ int32_t synchronize(GatunCudaContext* context) {
   return checked([&] { return cudaStreamSynchronize(context->stream); });
 }
 
+// Ends the stream also after a failure: the handle is gone either way.
 int32_t context_destroy(GatunCudaContext* context) {
   if (context == nullptr) return 0;
   int32_t error;
   {
     const OnDevice device(context->ordinal);
-    error = device.error;
-    if (error == 0) {
-      error = checked([&] { return cudaStreamSynchronize(context->stream); });
-      if (context->owns_stream) {
-        const int32_t destroyed = checked_end([&] { return cudaStreamDestroy(context->stream); });
-        if (error == 0) error = destroyed;
-      }
+    error = checked_end([&] { return cudaStreamSynchronize(context->stream); });
+    if (context->owns_stream) {
+      const int32_t destroyed = checked_end([&] { return cudaStreamDestroy(context->stream); });
+      if (error == 0) error = destroyed;
     }
+    if (error == 0) error = device.error;
   }
-  delete context;  // also after a device error: the handle is gone either way
+  delete context;
   return error;
 }
 
@@ -115,14 +114,15 @@ int32_t allocate(GatunCudaContext* context, int64_t bytes, int32_t pinned, void*
   return 0;
 }
 
+// Frees also where it reports a failure, which is that of earlier work.
 int32_t release(GatunCudaContext* context, void* memory, int32_t pinned) {
   if (memory == nullptr) return 0;
   const OnDevice device(context->ordinal);
-  if (device.error != 0) return device.error;
   // cudaFree waits for the device on its own; for pinned memory nobody else does
-  const int32_t waited = checked([&] { return cudaStreamSynchronize(context->stream); });
-  const int32_t error = checked_end([&] { return pinned != 0 ? cudaFreeHost(memory) : cudaFree(memory); });
-  return waited != 0 ? waited : error;
+  int32_t error = checked_end([&] { return cudaStreamSynchronize(context->stream); });
+  const int32_t freed = checked_end([&] { return pinned != 0 ? cudaFreeHost(memory) : cudaFree(memory); });
+  if (error == 0) error = freed;
+  return error != 0 ? error : device.error;
 }
 
 int32_t copy(GatunCudaContext* context, void* destination, const void* source, int64_t bytes) {

@@ -195,7 +195,7 @@ int32_t GatunCudaPlan::build() {
 }
 
 int32_t GatunCudaPlan::destroy() {
-  int32_t error = checked([&] { return cudaStreamSynchronize(context->stream); });
+  int32_t error = checked_end([&] { return cudaStreamSynchronize(context->stream); });
   const auto end = [&](auto&& call) {
     const int32_t ended = checked_end(call);
     if (error == 0) error = ended;

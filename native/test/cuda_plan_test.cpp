@@ -1,0 +1,245 @@
+// cuda_plan_test BACKEND - what the CUDA plan's host side promises, on the emulated device: steps that are only asked
+// for, addresses that move, captured graphs, and every call of the runtime failing once.
+#include <cstring>
+
+#include "core/backend.h"
+#include "cuda_problem.h"
+#include "emulator/cuda_runtime_api.h"
+#include "specs.h"
+
+extern "C" const GatunCudaBackend* gatun_cuda_backend(int32_t abi);
+
+using namespace test;
+
+namespace {
+
+std::vector<GroupSetup> setup() {
+  const Spec sing =
+      adam("", 5e-3, 5e-3, GATUN_DECAY_DECOUPLED, false, 50).standardize().clip(3).lookahead(3, 0.5, true);
+  const std::vector<Shape> shapes = {vector_of(70), matrix_of(3, 2100), matrix_of(20, 9), vector_of(2050)};
+  return {{sing, GATUN_F32, shapes}, {sgd("", 0.05, 0.9), GATUN_F64, shapes}};
+}
+
+// The learning rate, the scale and the gradients' addresses change at every step; nobody waits before the end.
+void asynchronous() {
+  gatun_emulator_order(3, 2, 2);
+  Problem expected(setup(), 7), actual(setup(), 7);
+  CudaContext context;
+  Session cpu(expected, 1);
+  CudaSession cuda(context, actual, false);
+  expected.make_gradients(1, false);
+  actual.make_gradients(1, false);
+  cuda.bind();
+  for (int step = 1; step <= 50; ++step) {
+    const double rates[] = {5e-3 / step, 0.05 + step}, scale = 1.0 / step;
+    const gatun_step_arguments arguments{rates, scale, step % 2 == 0 ? GATUN_CHECK_FINITE : 0};
+    for (size_t g = 0; g < 2; ++g) {
+      for (size_t t = 0; t < 4; ++t) {
+        const bool idle = (step + int(t)) % 5 == int(g);
+        void* const gradient = expected.groups[g].tensors[t].gradient.data();
+        CHECK_OK(gatun_plan_gradient(cpu.plan(), int64_t(g), int64_t(t), idle ? nullptr : gradient));
+        CHECK_OK(gatun_plan_gradient(cuda.plan(), int64_t(g), int64_t(t), idle ? nullptr : cuda.gradient(g, t)));
+      }
+    }
+    CHECK_OK(gatun_step(cpu.plan(), &arguments));
+    const long long copies = gatun_emulator_copies(), launches = gatun_emulator_launches();
+    CHECK_OK(gatun_step(cuda.plan(), &arguments));
+    CHECK(gatun_emulator_copies() - copies <= 2, "step %d makes %lld copies", step, gatun_emulator_copies() - copies);
+    CHECK(gatun_emulator_launches() - launches == 3, "step %d launches %lld kernels; one sums, one applies each rule",
+          step, gatun_emulator_launches() - launches);
+  }
+  cuda.download();
+  CHECK(actual.bits() == expected.bits(), "50 steps in a row give other bits than on the CPU");
+}
+
+// A step costs one copy and two launches for any number of tensors, while addresses stay.
+void few_calls() {
+  for (const int64_t count : {int64_t(1), int64_t(700)}) {
+    Problem problem({{adam("", 1e-3), GATUN_F32, std::vector<Shape>(size_t(count), vector_of(3))}}, 7);
+    CudaContext context;
+    CudaSession cuda(context, problem, false);
+    problem.make_gradients(1, false);
+    cuda.bind();
+    CHECK_OK(cuda.step(0, 1));
+    for (const int64_t flags : {int64_t(0), int64_t(GATUN_CHECK_FINITE)}) {
+      const long long copies = gatun_emulator_copies(), launches = gatun_emulator_launches();
+      gatun_emulator_fail(0, 0);
+      CHECK_OK(cuda.step(flags, 1));
+      CHECK(gatun_emulator_copies() - copies == 1 && gatun_emulator_launches() - launches == 2,
+            "%lld tensors: %lld copies, %lld launches", (long long)count, gatun_emulator_copies() - copies,
+            gatun_emulator_launches() - launches);
+      CHECK(gatun_emulator_calls() <= 7, "%lld tensors: %lld calls of the runtime", (long long)count,
+            gatun_emulator_calls());
+    }
+  }
+}
+
+// A step captured once and replayed with values that the capture has not seen; through the backend's own table, since
+// a capture belongs to whoever owns the stream.
+void capture() {
+  gatun_emulator_order(9, 3, 2);
+  const GatunCudaBackend& backend = *gatun_cuda_backend(GATUN_CUDA_BACKEND_ABI);
+  const auto ok = [&](int32_t error, const char* what) {
+    CHECK(error == 0, "%s: %s", what, backend.error_name(error));
+  };
+  Problem expected(setup(), 7), actual(setup(), 7);
+  expected.make_gradients(1, false);
+  actual.make_gradients(1, false);
+  Session cpu(expected, 1);
+  cudaStream_t stream = nullptr;
+  cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  GatunCudaContext* context = nullptr;
+  GatunCudaPlan* plan = nullptr;
+  ok(backend.context_create(0, stream, &context), "context");
+  const std::vector<gatun_group> groups = actual.describe();  // the kernels may as well work on the host's arrays
+  ok(backend.plan_create(context, groups.data(), int64_t(groups.size()), &plan), "plan");
+
+  gatun_step_arguments arguments{nullptr, 0, GATUN_CHECK_FINITE};
+  const double unused[] = {123, 123};
+  arguments.lr = unused;
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  void* const gradient = actual.groups[0].tensors[0].gradient.data();
+  backend.plan_gradient(plan, 0, 0, nullptr);
+  backend.plan_gradient(plan, 0, 0, gradient);
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  CHECK(backend.plan_run(plan, &arguments, GATUN_PHASE_ALL) == cudaErrorStreamCaptureUnsupported,
+        "addresses that the device does not know yet were captured");
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphDestroy(graph);
+  ok(backend.plan_values(plan, &arguments), "values");
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  ok(backend.plan_run(plan, &arguments, GATUN_PHASE_ALL), "captured step");
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphInstantiate(&executable, graph, 0);
+  for (int step = 1; step <= 7; ++step) {
+    const double rates[] = {5e-3 * step, 0.05 / step};
+    arguments = {rates, 1.0 / step, GATUN_CHECK_FINITE};
+    if (step == 5) {  // refused: the next replay must find counters as they should be
+      expected.groups[1].tensors[2].gradient.set(4, 1e300);
+      actual.groups[1].tensors[2].gradient.set(4, 1e300);
+    }
+    if (step == 6) {
+      expected.make_gradients(2, false);
+      actual.make_gradients(2, false);
+    }
+    CHECK_OK(gatun_step(cpu.plan(), &arguments));
+    ok(backend.plan_values(plan, &arguments), "values");
+    cudaGraphLaunch(executable, stream);
+    gatun_step_report report{};
+    ok(backend.plan_report(plan, &report), "report");
+    CHECK(report.skipped == (step == 5) && report.skipped == cpu.report().skipped, "replay %d", step);
+    CHECK(actual.bits() == expected.bits(), "replay %d gives other bits than the CPU", step);
+  }
+  cudaGraphDestroy(graph);
+  cudaGraphExecDestroy(executable);
+  ok(backend.plan_destroy(plan), "plan");
+  ok(backend.context_destroy(context), "context");
+  cudaStreamDestroy(stream);
+}
+
+// Everything that a program does, with the n-th call of the runtime failing. Every function either works or says why
+// not; after a failed step the plan takes no other; nothing is left over. Returns whether anything failed.
+bool life_with_fault(long long n) {
+  Problem problem({{adam("", 1e-3).standardize(), GATUN_F32, {matrix_of(3, 5), vector_of(9)}}}, 7);
+  problem.make_gradients(1, false);
+  bool failed = false;
+  const auto told = [&](gatun_status status, const char* what) {
+    if (status == GATUN_OK) return true;
+    failed = true;
+    CHECK(status == GATUN_CUDA_ERROR && gatun_last_code() == cudaErrorIllegalAddress,
+          "call %lld: %s: status %d, code %d", n, what, int(status), gatun_last_code());
+    CHECK(std::strstr(gatun_last_error(), "cudaErrorIllegalAddress (700): an illegal memory access was encountered"),
+          "call %lld: %s says: %s", n, what, gatun_last_error());
+    return false;
+  };
+  gatun_emulator_fail(n, cudaErrorIllegalAddress);
+  gatun_context_options options{};
+  options.backend = GATUN_CUDA;
+  gatun_context* context = nullptr;
+  if (!told(gatun_context_create(&options, &context), "context_create")) {
+    CHECK(context == nullptr, "call %lld: a context in spite of a failure", n);
+    return true;
+  }
+  gatun_device_info info{};
+  told(gatun_context_info(context, &info), "context_info");
+  void *memory = nullptr, *pinned = nullptr;
+  if (told(gatun_memory_allocate(context, 1000, 0, &memory), "allocate")) {
+    if (told(gatun_memory_allocate(context, 1000, 1, &pinned), "allocate pinned")) {
+      told(gatun_memory_copy(context, memory, pinned, 1000), "copy");
+      told(gatun_context_synchronize(context), "synchronize");
+      told(gatun_memory_free(context, pinned, 1), "free pinned");
+    }
+    told(gatun_memory_free(context, memory, 0), "free");
+  }
+  gatun_plan* plan = nullptr;
+  const std::vector<gatun_group> groups = problem.describe();
+  if (told(gatun_plan_create(context, groups.data(), 1, &plan), "plan_create")) {
+    const double lr = 1e-3;
+    const gatun_step_arguments arguments{&lr, 1, GATUN_CHECK_FINITE};
+    for (int step = 0; step < 20; ++step) {
+      gatun_step_report report{};
+      CHECK_OK(gatun_plan_gradient(plan, 0, 1, step % 2 == 0 ? nullptr : problem.groups[0].tensors[1].gradient.data()));
+      const bool stepped = told(gatun_step(plan, &arguments), "step");
+      if (stepped && (step % 18 != 0 || told(gatun_report(plan, &report), "report"))) continue;
+      const std::string reason = gatun_last_error();
+      for (int again = 0; again < 2; ++again) {
+        CHECK(!told(gatun_step(plan, &arguments), "a step after a failure"), "call %lld: a stopped plan steps", n);
+        CHECK(std::strstr(gatun_last_error(), "this optimizer stopped") != nullptr &&
+                  std::strstr(gatun_last_error(), reason.c_str()) != nullptr,
+              "call %lld: a stopped plan says: %s", n, gatun_last_error());
+        CHECK(!told(gatun_report(plan, &report), "a report after a failure"), "call %lld: a stopped plan reports", n);
+      }
+      break;
+    }
+    // a failure while something ends is that of what came before; the memory is free all the same
+    const bool before = failed;
+    gatun_plan_destroy(plan);
+    failed = before || gatun_emulator_calls() >= n;
+  }
+  told(gatun_context_destroy(context), "context_destroy");
+  return failed;
+}
+
+void faults() {
+  gatun_emulator_order(0, 1, 1);
+  int64_t n = 1;
+  for (; life_with_fault(n); ++n) {
+    CHECK(gatun_emulator_live() == 0, "call %lld failed: %lld allocations, streams or events are left", (long long)n,
+          gatun_emulator_live());
+    if (n > 1000) break;
+  }
+  CHECK(n > 100 && n < 1000, "%lld calls were made to fail", (long long)n);
+  gatun_emulator_fail(0, 0);
+}
+
+// Out of memory is told as such, with what was asked for.
+void out_of_memory() {
+  CudaContext context;
+  void* memory = nullptr;
+  CHECK(gatun_memory_allocate(context.get(), int64_t(1) << 50, 0, &memory) == GATUN_OUT_OF_MEMORY, "a petabyte: %s",
+        gatun_last_error());
+  Problem problem({{adam("", 1e-3), GATUN_F32, {vector_of(9)}}}, 7);
+  const std::vector<gatun_group> groups = problem.describe();
+  gatun_plan* plan = nullptr;
+  for (const long long n : {2, 3}) {
+    gatun_emulator_fail(n, cudaErrorMemoryAllocation);
+    CHECK(gatun_plan_create(context.get(), groups.data(), 1, &plan) == GATUN_OUT_OF_MEMORY && plan == nullptr,
+          "no memory for tables: %s", gatun_last_error());
+  }
+  gatun_emulator_fail(0, 0);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  CHECK_OK(gatun_cuda_open(argv[1]));
+  asynchronous();
+  few_calls();
+  capture();
+  faults();
+  out_of_memory();
+  CHECK(gatun_emulator_live() == 0, "%lld allocations, streams or events are left", gatun_emulator_live());
+  return result("cuda_plan");
+}
