@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "cuda/intrinsics.cuh"
@@ -32,6 +33,7 @@ using Allocations = std::map<const void*, size_t>;
 
 struct Device {
   Allocations device, host;
+  std::set<EmulatedStream*> streams;
   long long handles = 0, calls = 0, fail_at = 0, copies = 0, launches = 0;
   cudaError_t fail_with = cudaSuccess;
   simt::Order order{0, 1};
@@ -140,7 +142,10 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
 }
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) { return allocate(state().device, memory, bytes); }
-cudaError_t cudaFree(void* memory) { return release(state().device, memory); }
+cudaError_t cudaFree(void* memory) {
+  for (EmulatedStream* stream : state().streams) run(stream);  // CUDA's waits for the device, too
+  return release(state().device, memory);
+}
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return allocate(state().host, memory, bytes); }
 cudaError_t cudaFreeHost(void* memory) { return release(state().host, memory); }
 
@@ -166,10 +171,13 @@ cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t 
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   ++state().handles;
-  return *stream = new EmulatedStream, cudaSuccess;
+  *stream = new EmulatedStream;
+  state().streams.insert(*stream);
+  return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   --state().handles;
+  state().streams.erase(stream);
   delete stream;
   return cudaSuccess;
 }

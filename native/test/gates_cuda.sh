@@ -1,0 +1,93 @@
+#!/bin/bash
+# gates_cuda.sh NVCC SOURCE INCLUDE_FOLDERS NVCC_OPTIONS... - what nvcc must have made of every kernel for every card: no
+# stack, no spills, registers within the launch bound, 16-byte accesses, and only arithmetic that IEEE 754 rounds. Needs
+# no GPU. With cuobjdump it looks at the machine code, too.
+set -euo pipefail
+[ $# -ge 3 ] || { echo "usage: gates_cuda.sh NVCC SOURCE INCLUDE_FOLDER:... NVCC_OPTIONS..." >&2; exit 2; }
+nvcc=$1 source=$2 includes=$3
+shift 3
+command -v "$nvcc" >/dev/null || { echo "gates_cuda: skipped, nvcc is not here"; exit 77; }
+tools=$(dirname "$(readlink -f "$(command -v "$nvcc")")")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+IFS=: read -ra folders <<<"$includes"
+
+for card in ${GATUN_GATE_CARDS:-80 90 100}; do
+  "$nvcc" -std=c++20 -O3 "$@" "${folders[@]/#/-I}" -arch="sm_$card" -ptx "$source" -o "$work/$card.ptx"
+  "$tools/ptxas" -v -arch="sm_$card" "$work/$card.ptx" -o "$work/$card.cubin" 2>"$work/$card.ptxas"
+
+  # 1. ptxas: stack, spills, registers; the bound is what the launch bounds leave of 65,536 registers.
+  awk -v card="$card" '
+    FNR == NR {  # the PTX: which kernel wants how many blocks
+      if (match($0, /\.entry [A-Za-z0-9_]+/)) name = substr($0, RSTART + 7, RLENGTH - 7)
+      if ($1 == ".minnctapersm") bound[name] = int(65536 / 256 / ($2 + 0) / 8) * 8
+      next
+    }
+    /Compiling entry function/ { split($0, part, "\x27"); kernel = part[2]; kernels++ }
+    /bytes stack frame/ && $0 !~ /^ *0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads/ { bad($0) }
+    /Used [0-9]+ registers/ {
+      match($0, /Used [0-9]+/); used = substr($0, RSTART + 5, RLENGTH - 5) + 0
+      if (!(kernel in bound)) bad("has no launch bounds")
+      else if (used > bound[kernel]) bad(used " registers, more than " bound[kernel])
+      printf "sm_%s %3d registers of %2d  %s\n", card, used, bound[kernel], kernel
+    }
+    function bad(what) { print "gates_cuda: sm_" card " " kernel ": " what > "/dev/stderr"; wrong = 1 }
+    END { if (kernels < 16) bad(kernels " kernels, at least 16 must be"); exit wrong }
+  ' "$work/$card.ptx" "$work/$card.ptxas" || failures=1
+
+  # 2. PTX: what each kernel is made of.
+  awk -v card="$card" '
+    function bad(what) { print "gates_cuda: sm_" card " " kernel ": " what > "/dev/stderr"; wrong = 1 }
+    function verdict() {
+      if (kernel == "") return
+      if (kernel ~ /k_apply/) {
+        type = kernel ~ /EEE?Li[0-9]+EdEE/ ? "v2.f64" : "v4.f32"
+        if (seen["ld.global.cs." type] < 2) bad("loads of weight and gradient are not " type)
+        if (seen["st.global.cs." type] < 2) bad("stores are not " type)
+        if (kernel ~ /RuleILi1E/) {
+          float = type == "v2.f64" ? "f64" : "f32"
+          if (!seen["div.rn." float] || !seen["sqrt.rn." float]) bad("has no IEEE division or root in " float)
+          if (seen["ld.global.cs." type] < 4) bad("loads of state are not " type)
+        }
+      }
+      if (kernel ~ /k_reduce/ && (!seen["ld.global.cg.v4.f32"] || !seen["ld.global.cg.v2.f64"]))
+        bad("loads of gradients are not 16 bytes wide")
+      if (kernel ~ /k_reduce/ && !seen["fma.rn.f64"]) bad("has no fma in its sums")
+    }
+    match($0, /\.entry [A-Za-z0-9_]+/) {
+      verdict()
+      kernel = substr($0, RSTART + 7, RLENGTH - 7)
+      delete seen
+    }
+    kernel == "" || $1 ~ /^[.{}()\/]/ && $1 !~ /^\.local/ { next }
+    {
+      op = $1 ~ /^@/ ? $2 : $1
+      sub(/;$/, "", op)
+      seen[op]++
+      if ($0 ~ /__local_depot/ || op ~ /^(ld|st)\.local/) bad("local memory: " $0)
+      if (op ~ /^(atom|red)\..*\.(f16|bf16|f32|f64)/) bad("a floating-point atomic: " op)
+      if (op ~ /\.(approx|full|ftz)/) bad("arithmetic that is not IEEE: " op)
+      if (op ~ /^(add|sub|mul|fma|div|sqrt|rcp)\..*f(32|64)$/ && op !~ /\.rn\./) bad("arithmetic that may be contracted: " op)
+    }
+    END { verdict(); exit wrong }
+  ' "$work/$card.ptx" || failures=1
+
+  # 3. Machine code, where the tool is: 128-bit accesses in every kernel that moves arrays, nothing local.
+  if [ -x "$tools/cuobjdump" ]; then
+    "$tools/cuobjdump" -sass "$work/$card.cubin" | awk -v card="$card" '
+      function bad(what) { print "gates_cuda: sm_" card " " kernel ": " what > "/dev/stderr"; wrong = 1 }
+      function verdict() {
+        if (kernel ~ /k_(apply|reduce)/ && !wide_loads) bad("no 128-bit loads")
+        if (kernel ~ /k_apply/ && !wide_stores) bad("no 128-bit stores")
+        if (locals) bad("local memory")
+      }
+      /Function :/ { verdict(); kernel = $NF; wide_loads = wide_stores = locals = 0 }
+      /LDG\.E[A-Z.]*\.128/ { wide_loads++ }
+      /STG\.E[A-Z.]*\.128/ { wide_stores++ }
+      / (LDL|STL)/ { locals++ }
+      END { verdict(); exit wrong }' || failures=1
+  fi
+done
+[ $failures = 0 ] || exit 1
+echo "gates_cuda: ok"

@@ -1,0 +1,88 @@
+#!/bin/bash
+# mutants_cuda.sh CXX TEST_FOLDER [WORDS] - proof that the emulator's tests bite: breaks a copy of the CUDA backend in one
+# place after the other, and fails if the test that is named for it passes on the broken copy, or if the place is no
+# longer there to break. TEST_FOLDER has the built tests. With WORDS only the mutants whose description contains them.
+#
+# Not among them, because no test on an x86-64 machine can notice: a missing fence(), and load_fresh() that reads through
+# the L1 cache (here memory is in order and coherent); afresh(), fetch_again() and the cache hints, which change registers
+# and speed (gates_cuda.sh watches registers).
+set -euo pipefail
+native=$(cd "$(dirname "$0")/.." && pwd)
+cxx=$1 tests=$2 only=${3:-}
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+mkdir "$copy/native" "$copy/objects"
+cp -r "$native/core" "$native/cuda" "$native/include" "$native/rules" "$native/test" "$copy/native"
+
+compile() { # SOURCE
+  "$cxx" -std=c++20 -O1 -w -fPIC -fvisibility=hidden -ffp-contract=off -DGATUN_BUILD -DGATUN_FAULTS \
+    -DGATUN_TARGET=emulated -I"$copy/native" -I"$copy/native/include" -I"$copy/native/test" \
+    -I"$copy/native/test/emulator" -x c++ -c "$copy/native/$1" -o "$copy/objects/$(basename "$1").o" >"$copy/log" 2>&1
+}
+# The tests find the library by the name they were linked with.
+build() { compile cuda/plan.cu && "$cxx" -shared "$copy"/objects/*.o -o "$copy/libgatun_cuda_emulated.so"; }
+run() {
+  LD_LIBRARY_PATH=$copy GATUN_TEST_SLOW_BUILD=1 timeout 120 "$tests/${1}_test" "$copy/libgatun_cuda_emulated.so" \
+    >"$copy/log" 2>&1
+}
+for source in cuda/backend.cu test/emulator/simt.cpp test/emulator/runtime.cpp; do
+  compile $source || { cat "$copy/log"; exit 1; }
+done
+build || { cat "$copy/log"; exit 1; }
+run cuda_plan || { cat "$copy/log"; echo "mutants_cuda: cuda_plan fails without any mutation"; exit 1; }
+
+failures=0 count=0
+mutant() { # TEST FILE SED_EXPRESSION WHAT; the expression sees the whole file as one line
+  [[ $4 =~ $only ]] || return 0
+  count=$((count + 1))
+  sed -z -i -E "$3" "$copy/native/$2"
+  if cmp -s "$native/$2" "$copy/native/$2"; then
+    echo "mutants_cuda: nothing to break for \"$4\": $2 has changed, adapt its line here"
+    failures=$((failures + 1))
+    return
+  fi
+  if ! build; then
+    tail -5 "$copy/log"
+    echo "mutants_cuda: \"$4\" does not compile"
+    failures=$((failures + 1))
+  elif run "$1"; then
+    echo "mutants_cuda: \"$4\" was not noticed by $1"
+    failures=$((failures + 1))
+  else
+    echo "noticed by $1: $4 ($(grep -m1 -o 'SIMT emulator: .*\|differ.*failed: .*' "$copy/log" | cut -c1-110 || true))"
+  fi
+  cp "$native/$2" "$copy/native/$2"
+}
+
+mutant cuda_bits cuda/reduce.cuh 's/(fence\(\);\n)  GATUN_BARRIER\(\);\n(  count_arrivals)/\1\2/' 'no barrier before arrivals are counted'
+mutant cuda_bits cuda/reduce.cuh 's/(count_arrivals\(tables, shared\);\n)  GATUN_BARRIER\(\);/\1/' 'no barrier after arrivals are counted'
+mutant cuda_bits cuda/sums.cuh 's/(tile\[1\]\[k\] = x\.b;\n    \}\n)    GATUN_BARRIER\(\);/\1/' 'no barrier before staged values are added'
+mutant cuda_bits cuda/sums.cuh 's/(\[which\]\[k\];\n)    GATUN_BARRIER\(\);/\1/' 'no barrier after staged values are added'
+mutant cuda_bits cuda/sums.cuh 's/(total\[which\] = sum;\n  \}\n)  GATUN_BARRIER\(\);/\1/' 'no barrier before a total is read'
+mutant cuda_bits cuda/finalize.cuh 's/(if \(thread_index\(\) == 0\) \{\n)(    shared\.last)/\1    GATUN_BARRIER();\n\2/' 'a barrier in a divergent branch'
+mutant cuda_bits cuda/sums.cuh 's/if \(i \+ e < n\) body/if (i < n) body/' 'elements behind the tail are counted'
+mutant cuda_bits cuda/sums.cuh 's/\(x\[0\] \+ x\[2\]\) \+ \(x\[1\] \+ x\[3\]\)/(x[0] + x[1]) + (x[2] + x[3])/' 'another order of lanes'
+mutant cuda_bits cuda/sums.cuh 's/shared\.tile\[which\]\[k\];/shared.tile[which][count - 1 - k];/' 'another order of chunks'
+mutant cuda_bits cuda/sums.cuh 's/0xffu << \(thread % kWarp/0xffu << (thread % kWarp * 0/' 'a shuffle with another team'
+mutant cuda_bits cuda/reduce.cuh 's/    tables\.arrived\[tensor\] = 0;\n//' 'a counter of chunks is not reset'
+mutant cuda_bits cuda/finalize.cuh 's/if \(shared\.last\) \*tables\.blocks_done = 0;//' 'the counter of blocks is not reset'
+mutant cuda_bits cuda/reduce.cuh 's/int64_t\(before\) \+ run == /int64_t(before) + run + 1 == /' 'a tensor is merged one chunk early'
+mutant cuda_bits cuda/reduce.cuh 's/while \(team \+ run < kTeams/while (false \&\& team + run < kTeams/' 'a run of chunks is counted once'
+mutant cuda_bits cuda/reduce.cuh 's/rest > 0; rest -= kChunk/rest > kChunk; rest -= kChunk/' 'the last part of a row is left out'
+mutant cuda_bits cuda/reduce.cuh 's/base \+= block_count\(\) \* kTeams\)/base += block_count() * kTeams + kTeams)/' 'chunks between two blocks are left out'
+mutant cuda_bits cuda/apply.cuh 's/n - n % kWidth : 0/n - n % kWidth + kWidth : 0/' 'one vector too far'
+mutant cuda_bits cuda/apply.cuh 's/i < n; i \+= kThreads\) body/i < n - 1; i += kThreads) body/' 'the last element is left out'
+mutant cuda_bits cuda/apply.cuh 's/chunk >= tables\.first_chunk/chunk > tables.first_chunk/' 'the first chunk is left out'
+mutant cuda_bits cuda/apply.cuh 's/ \&\& range\.begin % kVector<T> == 0//' 'vectors off their borders'
+mutant cuda_bits cuda/apply.cuh 's/(slots \+ a\]\),\n             int\(place\.range\.length\)), place\.aligned\(\)/\1, false/' 'passes give threads different elements'
+mutant cuda_bits cuda/apply.cuh 's/\+\+i == row_length/++i > row_length/' 'the first element of a row has the former mean'
+mutant cuda_bits cuda/finalize.cuh 's/if \(!judge\(tables, shared\)\) return;/judge(tables, shared);/' 'a refused step counts'
+mutant cuda_bits cuda/finalize.cuh 's/  advance_groups\(tables\);\n\}\n\n\/\/ Final/}\n\n\/\/ Final/' 'a group does not count its steps'
+mutant cuda_bits cuda/finalize.cuh 's/lower_to\(\&shared\.offender, int32_t\(i\)\)/shared.offender = int32_t(i)/' 'the last offender is named'
+mutant cuda_plan cuda/plan.cu 's/if \(uploads >= kSlots\)/if (false)/' 'pinned memory is reused too early'
+mutant cuda_plan cuda/plan.cu 's/std::max\(plan->stale_end, i \+ 1\)/i + 1/' 'an address that changed is not copied'
+mutant cuda_plan cuda/plan.cu 's/if \(pinned != nullptr\) end/if (false) end/' 'pinned memory is not freed'
+
+[ "$count" -gt 0 ] || { echo "mutants_cuda: no mutant is called \"$only\""; exit 1; }
+echo "mutants_cuda: $((count - failures)) of $count noticed"
+[ $failures = 0 ]
