@@ -48,7 +48,8 @@ public final class TrainCommand implements Callable<Integer> {
     @Option(
             names = "--optimizers",
             paramLabel = "\"SPEC; SPEC\"",
-            description = "What to train with. Default: \"" + Entry.DEFAULTS + "\".")
+            description =
+                    "What to train with. Default: \"" + Entry.DEFAULTS + "\"; for the large model sgd with lr=0.2.")
     private String optimizers;
 
     @Option(names = "--djl-adamw", description = "Adds DJL's own AdamW, as Trainer.step() runs it, for comparison.")
@@ -121,7 +122,7 @@ public final class TrainCommand implements Callable<Integer> {
         return new TrainSettings(
                 shape,
                 data == null ? null : data.toAbsolutePath().normalize(),
-                optimizers == null ? Entry.DEFAULTS : optimizers,
+                optimizers == null ? shape.optimizers() : optimizers,
                 djlAdamW,
                 steps == null ? shape.steps() : steps,
                 batch == null ? shape.batch() : batch,

@@ -13,6 +13,14 @@ class EntryTest {
     }
 
     @Test
+    void theLargeModelHasASmallerRateForSgd() {
+        assertThat(Entry.parse(ModelShape.LARGE.optimizers(), false))
+                .extracting(Entry::specification)
+                .containsExactly("sgd(lr=0.2, momentum=0.9)", "adamw(lr=0.004)", "sing(lr=0.05)");
+        assertThat(ModelShape.parse("8,8,8,1").optimizers()).isEqualTo(Entry.DEFAULTS);
+    }
+
+    @Test
     void namesAreDifferentAndShowWrappers() {
         assertThat(Entry.parse("adam(lr=0.1); adam( lr = 0.2 ) ;lookahead(adam());", false))
                 .extracting(Entry::name)
