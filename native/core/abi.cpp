@@ -189,6 +189,13 @@ gatun_status gatun_apply(gatun_plan* plan, const gatun_step_arguments* arguments
     apply(*plan, checked(arguments));
   });
 }
+gatun_status gatun_plan_values(gatun_plan* plan, const gatun_step_arguments* arguments) {
+  return guarded([&] {
+    const gatun_step_arguments& a = checked(arguments);
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    plan->values(a);
+  });
+}
 gatun_status gatun_report(gatun_plan* plan, gatun_step_report* report) {
   return guarded([&] {
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);

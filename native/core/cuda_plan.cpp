@@ -40,6 +40,11 @@ class CudaPlan final : public gatun_plan {
   void apply(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_APPLY); }
   void step(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_ALL); }
 
+  void values(const gatun_step_arguments& arguments) override {
+    check_step(arguments, int64_t(shapes_.size()));
+    call([&] { return backend_->plan_values(plan_, &arguments); }, "giving the GPU a step's values");
+  }
+
   gatun_step_report report() override {
     gatun_step_report report{};
     call([&] { return backend_->plan_report(plan_, &report); }, "waiting for an optimizer's step on the GPU");

@@ -179,6 +179,9 @@ const char* error_remedy(int32_t error) {
       return "Another process has the GPU for itself (exclusive compute mode); nvidia-smi shows which";
     case cudaErrorStubLibrary:
       return "libcuda.so.1 is the toolkit's stub, not a driver; take the stubs folder out of LD_LIBRARY_PATH";
+    case cudaErrorStreamCaptureUnsupported:
+      return "A step can be captured when the device knows all gradients' addresses: take one step, or call "
+             "gatun_plan_values, after binding them and before the capture";
     case cudaErrorMemoryAllocation:
       return "Free device memory, or share the GPU with fewer processes (nvidia-smi shows them)";
     default:

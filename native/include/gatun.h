@@ -197,6 +197,12 @@ GATUN_API gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int6
 
 /* One optimizer step of all groups: reduce, finalize, apply. All or nothing. */
 GATUN_API gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* arguments);
+/*
+ * For a step that a CUDA graph captured in the context's stream: the learning rates and the gradient scale of the
+ * replays that follow. gatun_step itself takes its values along, except in a capture. The flags are those of the
+ * capture.
+ */
+GATUN_API gatun_status gatun_plan_values(gatun_plan* plan, const gatun_step_arguments* arguments);
 /* What the last step did; waits for it. */
 GATUN_API gatun_status gatun_report(gatun_plan* plan, gatun_step_report* report);
 

@@ -1451,6 +1451,67 @@ public class GatunC extends GatunC$shared {
         }
     }
 
+    private static class gatun_plan_values {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            GatunC.C_INT,
+            GatunC.C_POINTER,
+            GatunC.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gatun_plan_values");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_values(gatun_plan *plan, const gatun_step_arguments *arguments)
+     * }
+     */
+    public static FunctionDescriptor gatun_plan_values$descriptor() {
+        return gatun_plan_values.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_values(gatun_plan *plan, const gatun_step_arguments *arguments)
+     * }
+     */
+    public static MethodHandle gatun_plan_values$handle() {
+        return gatun_plan_values.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_values(gatun_plan *plan, const gatun_step_arguments *arguments)
+     * }
+     */
+    public static MemorySegment gatun_plan_values$address() {
+        return gatun_plan_values.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_values(gatun_plan *plan, const gatun_step_arguments *arguments)
+     * }
+     */
+    public static int gatun_plan_values(MemorySegment plan, MemorySegment arguments) {
+        var mh$ = gatun_plan_values.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gatun_plan_values", plan, arguments);
+            }
+            return (int)mh$.invokeExact(plan, arguments);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gatun_report {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             GatunC.C_INT,
