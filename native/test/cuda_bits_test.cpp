@@ -1,6 +1,7 @@
 // cuda_bits_test BACKEND - the CUDA kernels give every bit that the CPU backend gives: weights, state, counters, zeroed
-// gradients and report, for every optimizer. BACKEND is the emulator's library, or libgatun_cuda.so on a machine with a
-// GPU (then without GATUN_EMULATOR_ORDER, and orders are the hardware's own).
+// gradients and report, for every optimizer. Built twice: with GATUN_EMULATED for the emulator's library, in several
+// orders of blocks and threads; without it for libgatun_cuda.so and a GPU, whose orders are its own (skipped where none
+// is).
 #include <cmath>
 
 #include "cuda_problem.h"
@@ -159,8 +160,10 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   CHECK_OK(gatun_cuda_open(argv[1]));
   int32_t devices = 0;
-  CHECK_OK(gatun_cuda_device_count(&devices));
-  CHECK(devices > 0, "no device");
+  if (gatun_cuda_device_count(&devices) != GATUN_OK) {
+    std::printf("skipped, no GPU: %s\n", gatun_last_error());
+    return 77;
+  }
   // What breaks most is first, for broken copies of the kernels to be found out in a second.
   if (failures == 0) refusals();
   if (failures == 0) sizes();
