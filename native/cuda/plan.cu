@@ -1,12 +1,15 @@
-// plan.cu - the host's side of an optimizer on a CUDA device: builds the tables once, then launches. A step is one
-// small copy and two launches (one launch of k_apply for each run of groups with the same rule, form and type).
+// plan.cu - the host's side of an optimizer on a CUDA device: builds the tables
+// once, then launches. A step is one small copy and two launches (one launch of
+// k_apply for each run of groups with the same rule, form and type).
 #include "cuda/plan.h"
 
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 #include <vector>
 
+#include "cuda/description.h"
 #include "cuda/kernels.cuh"
 #include "cuda/runtime.h"
 
@@ -14,8 +17,8 @@ namespace {
 
 using namespace gatun;
 
-// Steps that may be on their way at once, each with its values in pinned memory: the host waits only for the step that
-// is this many before.
+// Steps that may be on their way at once, each with its values in pinned
+// memory: the host waits only for the step that is this many before.
 constexpr int64_t kSlots = 16;
 
 // Offsets within one allocation, each aligned to 256 bytes.
@@ -48,88 +51,36 @@ struct GatunCudaPlan {
   size_t slot_bytes = 0, value_bytes = 0;
   int64_t resident_blocks = 1;
 
-  std::vector<TensorEntry> tensors;  // until they are on the device
-  std::vector<GroupEntry> groups;
-  std::vector<int32_t> tensor_of_chunk;
   std::vector<ApplyRun> runs;
   std::vector<int64_t> first_tensor;  // of each group
   std::vector<void*> gradients;
-  int64_t stale_begin = 0, stale_end = 0;  // gradients whose addresses the device does not know yet
-  int64_t means_bytes = 0;
+  int64_t stale_begin = 0,
+          stale_end = 0;  // gradients whose addresses the device does not know yet
   bool any_sums = false;
 
-  void describe(const gatun_group* descriptions, int64_t count);
-  int32_t build();
+  void find_kernels(const Description& description, const gatun_group* descriptions);
+  int32_t build(Description& description);
   int32_t upload(const gatun_step_arguments& arguments);
   int32_t launch(Kernel kernel, int64_t blocks);
   int32_t destroy();
 };
 
-// The tables, with addresses of row means counted from 0.
-void GatunCudaPlan::describe(const gatun_group* descriptions, int64_t count) {
-  for (int64_t g = 0; g < count; ++g) {
-    const gatun_group& from = descriptions[g];
-    GroupEntry group{};
-    visit_rule(from.rule, [&](auto r) {
-      using R = decltype(r);
-      using Arguments = typename R::Arguments;
-      std::memcpy(group.arguments, from.arguments, sizeof(Arguments));
-      group.slots = R::slots(R::variant(*static_cast<const Arguments*>(from.arguments)));
-    });
-    std::memcpy(group.transforms, from.transforms, sizeof group.transforms);
-    std::memcpy(group.averages, from.averages, sizeof group.averages);
-    group.steps = from.counters + from.count;
-    group.first_tensor = int64_t(tensors.size());
-    group.transform_count = from.transform_count, group.average_count = from.average_count;
-    group.rule = from.rule, group.dtype = from.dtype;
-    group.sums = from.transform_count > 0;
-    any_sums |= group.sums != 0;
-    bool centers = false;
-    int32_t clips = 0;
-    for (int k = 0; k < from.transform_count; ++k) {
-      centers |= from.transforms[k].kind == GATUN_STANDARDIZE && from.transforms[k].center != 0;
-      clips += from.transforms[k].kind == GATUN_CLIP;
-    }
-    tables.clips = std::max(tables.clips, clips);
-    groups.push_back(group);
-    first_tensor.push_back(group.first_tensor);
-
-    const auto first_chunk = int64_t(tensor_of_chunk.size());
-    for (int64_t i = 0; i < from.count; ++i) {
-      const gatun_tensor& tensor = from.tensors[i];
-      TensorEntry t{};
-      t.weight = tensor.weight;
-      std::memcpy(t.state, tensor.state, sizeof t.state);
-      t.decay = (tensor.flags & GATUN_TENSOR_DECAY) != 0;
-      t.centered = centers && (tensor.flags & GATUN_TENSOR_MATRIX) != 0 && tensor.length > 0;
-      t.geometry = Geometry::of(tensor.length, t.centered != 0 ? tensor.length / tensor.rows : tensor.length);
-      t.first_chunk = int64_t(tensor_of_chunk.size());
-      uintptr_t addresses = reinterpret_cast<uintptr_t>(t.weight);
-      for (int s = 0; s < group.slots + group.average_count; ++s) addresses |= reinterpret_cast<uintptr_t>(t.state[s]);
-      t.aligned = addresses % 16 == 0;
-      t.steps = from.counters + i;
-      t.group = int32_t(g);
-      if (t.centered != 0) {
-        t.means = reinterpret_cast<void*>(means_bytes);
-        means_bytes += 2 * tensor.rows * (from.dtype == GATUN_F64 ? 8 : 4);
-        means_bytes = (means_bytes + 15) / 16 * 16;
-      }
-      tensor_of_chunk.insert(tensor_of_chunk.end(), size_t(t.geometry.chunks), int32_t(tensors.size()));
-      tensors.push_back(t);
-      gradients.push_back(tensor.gradient);
-    }
-    const auto end_chunk = int64_t(tensor_of_chunk.size());
-    const Kernel kernel = apply_kernel(from);
+void GatunCudaPlan::find_kernels(const Description& description, const gatun_group* descriptions) {
+  for (size_t g = 0; g < description.groups.size(); ++g) {
+    first_tensor.push_back(description.groups[g].first_tensor);
+    const int64_t begin = description.first_chunk[g], end = description.first_chunk[g + 1];
+    if (begin == end) continue;
+    const Kernel kernel = apply_kernel(descriptions[g]);
     if (!runs.empty() && runs.back().kernel == kernel)
-      runs.back().end_chunk = end_chunk;
-    else if (end_chunk > first_chunk)
-      runs.push_back({kernel, first_chunk, end_chunk});
+      runs.back().end_chunk = end;
+    else
+      runs.push_back({kernel, begin, end});
   }
 }
 
-int32_t GatunCudaPlan::build() {
-  const auto tensor_count = int64_t(tensors.size()), group_count = int64_t(groups.size());
-  const auto chunks = int64_t(tensor_of_chunk.size());
+int32_t GatunCudaPlan::build(Description& d) {
+  const auto tensor_count = int64_t(d.tensors.size()), group_count = int64_t(d.groups.size());
+  const auto chunks = int64_t(d.tensor_of_chunk.size());
   Layout layout;
   const size_t at_tensors = layout.add<TensorEntry>(tensor_count), at_groups = layout.add<GroupEntry>(group_count);
   const size_t at_chunks = layout.add<int32_t>(chunks), at_gradients = layout.add<void*>(tensor_count);
@@ -137,7 +88,7 @@ int32_t GatunCudaPlan::build() {
   const size_t at_coefficients = layout.add<unsigned char>(tensor_count * kCoefficientsBytes);
   const size_t at_partials = layout.add<Partial>(chunks), at_arrived = layout.add<uint32_t>(tensor_count);
   const size_t at_blocks_done = layout.add<uint32_t>(1), at_report = layout.add<gatun_step_report>(1);
-  const size_t at_zero = layout.add<double>(2), at_means = layout.add<unsigned char>(means_bytes);
+  const size_t at_zero = layout.add<double>(2), at_means = layout.add<unsigned char>(d.means_bytes);
   value_bytes = size_t(1 + group_count) * sizeof(double);
   slot_bytes = value_bytes + size_t(tensor_count) * sizeof(void*);
 
@@ -159,7 +110,7 @@ int32_t GatunCudaPlan::build() {
   if (error != 0) return error;
   resident_blocks = 4 * int64_t(multiprocessors);
 
-  for (TensorEntry& t : tensors)
+  for (TensorEntry& t : d.tensors)
     if (t.centered != 0) t.means = device + at_means + reinterpret_cast<uintptr_t>(t.means);
   error = checked([&] { return cudaMemsetAsync(device, 0, layout.size, context->stream); });
   const auto copy = [&](size_t at, const auto& from) {
@@ -169,13 +120,12 @@ int32_t GatunCudaPlan::build() {
                              context->stream);
     });
   };
-  copy(at_tensors, tensors);
-  copy(at_groups, groups);
-  copy(at_chunks, tensor_of_chunk);
-  copy(at_gradients, gradients);
+  copy(at_tensors, d.tensors);
+  copy(at_groups, d.groups);
+  copy(at_chunks, d.tensor_of_chunk);
+  copy(at_gradients, d.gradients);
   if (error == 0) error = checked([&] { return cudaStreamSynchronize(context->stream); });
   if (error != 0) return error;
-  tensors = {}, groups = {}, tensor_of_chunk = {};
 
   tables.tensors = reinterpret_cast<const TensorEntry*>(device + at_tensors);
   tables.groups = reinterpret_cast<const GroupEntry*>(device + at_groups);
@@ -191,6 +141,9 @@ int32_t GatunCudaPlan::build() {
   tables.zero = reinterpret_cast<const double*>(device + at_zero);
   tables.tensor_count = tensor_count, tables.group_count = group_count;
   tables.end_chunk = chunks;
+  tables.clips = d.clips;
+  any_sums = d.any_sums;
+  gradients = std::move(d.gradients);
   return 0;
 }
 
@@ -207,8 +160,8 @@ int32_t GatunCudaPlan::destroy() {
   return error;
 }
 
-// The step's values, and the gradients' addresses that have changed, from pinned memory of their own: the copies are
-// made some time after this returns.
+// The step's values, and the gradients' addresses that have changed, from
+// pinned memory of their own: the copies are made some time after this returns.
 int32_t GatunCudaPlan::upload(const gatun_step_arguments& arguments) {
   const int64_t slot = uploads % kSlots;
   if (uploads >= kSlots) {
@@ -256,8 +209,9 @@ int32_t plan_create(GatunCudaContext* context, const gatun_group* groups, int64_
   if (created == nullptr) return cudaErrorMemoryAllocation;
   int32_t error = cudaErrorMemoryAllocation;
   try {
-    created->describe(groups, count);
-    error = created->build();
+    Description description(groups, count);
+    created->find_kernels(description, groups);
+    error = created->build(description);
   } catch (const std::bad_alloc&) {
   }
   if (error != 0) {
@@ -305,7 +259,9 @@ int32_t plan_run(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int
   if (capture == cudaStreamCaptureStatusNone) {
     if (reduces || finalizes) error = plan->upload(*arguments);
   } else if (plan->stale_begin < plan->stale_end) {
-    error = cudaErrorStreamCaptureUnsupported;  // a replay would bring these addresses back, long after they changed
+    error = cudaErrorStreamCaptureUnsupported;  // a replay would bring these
+                                                // addresses back, long after
+                                                // they changed
   }
   if (error != 0) return error;
 

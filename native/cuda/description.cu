@@ -1,0 +1,69 @@
+#include "cuda/description.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "rules/rules.h"
+
+namespace gatun {
+
+Description::Description(const gatun_group* descriptions, int64_t count) {
+  for (int64_t g = 0; g < count; ++g) add_group(descriptions[g]);
+  first_chunk.push_back(int64_t(tensor_of_chunk.size()));
+}
+
+void Description::add_group(const gatun_group& from) {
+  GroupEntry group{};
+  visit_rule(from.rule, [&](auto r) {
+    using R = decltype(r);
+    using Arguments = typename R::Arguments;
+    std::memcpy(group.arguments, from.arguments, sizeof(Arguments));
+    group.slots = R::slots(R::variant(*static_cast<const Arguments*>(from.arguments)));
+  });
+  std::memcpy(group.transforms, from.transforms, sizeof group.transforms);
+  std::memcpy(group.averages, from.averages, sizeof group.averages);
+  group.steps = from.counters + from.count;
+  group.first_tensor = int64_t(tensors.size());
+  group.transform_count = from.transform_count, group.average_count = from.average_count;
+  group.rule = from.rule, group.dtype = from.dtype;
+  group.sums = from.transform_count > 0;
+  bool centers = false;
+  int32_t clips_here = 0;
+  for (int k = 0; k < from.transform_count; ++k) {
+    centers |= from.transforms[k].kind == GATUN_STANDARDIZE && from.transforms[k].center != 0;
+    clips_here += from.transforms[k].kind == GATUN_CLIP;
+  }
+  clips = std::max(clips, clips_here);
+  any_sums |= group.sums != 0;
+  groups.push_back(group);
+  first_chunk.push_back(int64_t(tensor_of_chunk.size()));
+  for (int64_t i = 0; i < from.count; ++i) {
+    add_tensor(from.tensors[i], from, centers);
+    tensors.back().steps = from.counters + i;
+  }
+}
+
+void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bool centers) {
+  const GroupEntry& group = groups.back();
+  TensorEntry t{};
+  t.weight = from.weight;
+  std::memcpy(t.state, from.state, sizeof t.state);
+  uintptr_t addresses = reinterpret_cast<uintptr_t>(t.weight);
+  for (int s = 0; s < group.slots + group.average_count; ++s) addresses |= reinterpret_cast<uintptr_t>(t.state[s]);
+  t.aligned = addresses % 16 == 0;
+  t.decay = (from.flags & GATUN_TENSOR_DECAY) != 0;
+  t.centered = centers && (from.flags & GATUN_TENSOR_MATRIX) != 0 && from.length > 0;
+  t.geometry = Geometry::of(from.length, t.centered != 0 ? from.length / from.rows : from.length);
+  t.first_chunk = int64_t(tensor_of_chunk.size());
+  t.group = int32_t(groups.size()) - 1;
+  if (t.centered != 0) {
+    t.means = reinterpret_cast<void*>(means_bytes);
+    means_bytes += 2 * from.rows * (in.dtype == GATUN_F64 ? 8 : 4);
+    means_bytes = (means_bytes + 15) / 16 * 16;
+  }
+  tensor_of_chunk.insert(tensor_of_chunk.end(), size_t(t.geometry.chunks), int32_t(tensors.size()));
+  tensors.push_back(t);
+  gradients.push_back(from.gradient);
+}
+
+}  // namespace gatun

@@ -1,0 +1,27 @@
+// description.h - an optimizer's tables on the host, on their way to the
+// device.
+#pragma once
+#include <vector>
+
+#include "cuda/tables.h"
+
+namespace gatun {
+
+struct Description {
+  std::vector<TensorEntry> tensors;  // addresses of row means count from 0
+  std::vector<GroupEntry> groups;
+  std::vector<int32_t> tensor_of_chunk;
+  std::vector<void*> gradients;
+  std::vector<int64_t> first_chunk;  // of each group, then the end of all
+  int64_t means_bytes = 0;
+  int32_t clips = 0;  // the most that any group has
+  bool any_sums = false;
+
+  Description(const gatun_group* descriptions, int64_t count);
+
+ private:
+  void add_group(const gatun_group& from);
+  void add_tensor(const gatun_tensor& from, const gatun_group& in, bool centers);
+};
+
+}  // namespace gatun
