@@ -15,6 +15,10 @@ class CudaPlan final : public gatun_plan {
       : gatun_plan(context), backend_(cuda_backend()) {
     int64_t tensors = 0;
     for (int64_t g = 0; g < count; ++g) {
+      if (rule_sums(groups[g]) > 0)
+        fail(GATUN_UNAVAILABLE,
+             "group %lld: this version computes rule %d, which needs sums over its tensors, on the CPU only",
+             (long long)g, groups[g].rule);
       shapes_.push_back({groups[g].count, groups[g].dtype});
       tensors += groups[g].count;
     }

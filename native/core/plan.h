@@ -44,8 +44,12 @@ void check_step(const gatun_step_arguments& arguments, int64_t groups);
 
 inline int64_t element_bytes(int32_t dtype) { return dtype == GATUN_F64 ? 8 : 4; }
 
-// State tensors of one parameter of this group: the rule's, then one for each average.
+// Of the group's rule: state tensors of a parameter, and state scalars, which follow them.
 int rule_slots(const gatun_group& group);
+int rule_scalars(const gatun_group& group);
+// How many sums over its tensor the rule needs; whether they are those of all tensors with that rule.
+int rule_sums(const gatun_group& group);
+bool rule_pools(const gatun_group& group);
 int rule_variant(const gatun_group& group);
 size_t argument_bytes(int32_t rule);
 

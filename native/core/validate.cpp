@@ -29,7 +29,7 @@ void check_address(const void* address, int32_t dtype, int64_t length, ll group,
          address, ll(element_bytes(dtype)));
 }
 
-void check_tensor(const gatun_tensor& t, const gatun_group& group, int slots, ll g, ll i) {
+void check_tensor(const gatun_tensor& t, const gatun_group& group, ll g, ll i) {
   if (t.length < 0)
     fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: length %lld is negative", g, i, ll(t.length));
   if (t.length > INT64_MAX / 8)
@@ -39,10 +39,12 @@ void check_tensor(const gatun_tensor& t, const gatun_group& group, int slots, ll
          ll(t.length));
   check_address(t.weight, group.dtype, t.length, g, i, "weight");
   check_gradient(t.gradient, group.dtype, g, i);
-  for (int s = 0; s < slots; ++s) {
+  const int slots = rule_slots(group), averages = slots + rule_scalars(group);
+  for (int s = 0; s < averages + group.average_count; ++s) {
     char what[32];
     std::snprintf(what, sizeof what, "state[%d]", s);
-    check_address(t.state[s], group.dtype, t.length, g, i, what);
+    const bool scalar = s >= slots && s < averages;
+    check_address(t.state[s], scalar ? GATUN_F64 : group.dtype, scalar ? 1 : t.length, g, i, what);
   }
 }
 
@@ -103,6 +105,21 @@ int rule_slots(const gatun_group& group) {
   return visit_rule(group.rule, [&](auto r) { return decltype(r)::slots(rule_variant(group)); });
 }
 
+int rule_scalars(const gatun_group& group) {
+  return visit_rule(group.rule, [&](auto r) { return decltype(r)::scalars(rule_variant(group)); });
+}
+
+int rule_sums(const gatun_group& group) {
+  return visit_rule(group.rule, [&](auto r) { return decltype(r)::sums(rule_variant(group)); });
+}
+
+bool rule_pools(const gatun_group& group) {
+  return visit_rule(group.rule, [&](auto r) {
+    using R = decltype(r);
+    return R::pools(*static_cast<const typename R::Arguments*>(group.arguments));
+  });
+}
+
 size_t argument_bytes(int32_t rule) {
   return visit_rule(rule, [](auto r) { return sizeof(typename decltype(r)::Arguments); });
 }
@@ -128,11 +145,11 @@ void check_groups(const gatun_group* groups, int64_t count) {
       fail(GATUN_INVALID_ARGUMENT, "group %lld: unknown dtype %d", ll(g), group.dtype);
     check_transforms(group, g);
     check_averages(group, g);
-    const int slots = rule_slots(group) + group.average_count;
+    const int slots = rule_slots(group) + rule_scalars(group) + group.average_count;
     if (slots > GATUN_MAX_STATE)
       fail(GATUN_INVALID_ARGUMENT, "group %lld: %d state tensors are needed, %d are possible", ll(g), slots,
            GATUN_MAX_STATE);
-    for (int64_t i = 0; i < group.count; ++i) check_tensor(group.tensors[i], group, slots, g, i);
+    for (int64_t i = 0; i < group.count; ++i) check_tensor(group.tensors[i], group, g, i);
   }
 }
 

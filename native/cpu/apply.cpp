@@ -1,5 +1,6 @@
 // apply.cpp - the elementwise pass over weights and state.
 #include <cstring>
+#include <utility>
 
 #include "cpu/plan.h"
 
@@ -66,29 +67,24 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
   // Slow weights and averages begin as the weights before the first step.
   for (int a = 0; a < d.average_count; ++a) {
     const bool begins = d.averages[a].skip_idle ? t.gradient != nullptr && t.first : group_step == 1;
-    if (begins) std::memcpy(at(t.state[group.slots + a]), weight, size_t(n * bytes));
+    if (begins) std::memcpy(at(t.state[group.averages + a]), weight, size_t(n * bytes));
   }
 
   if (t.gradient != nullptr) {
     void* state[GATUN_MAX_STATE];
     for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s]);
-    const GradientState& g = t.state_of_gradient;
-    if (g.centered) {
-      const int64_t row_length = t.geometry.row_length, row = begin / row_length;
-      group.update.affine(t.coefficients, weight, at(t.gradient), state, size,
-                          {g.scale, t.hi + row * bytes, t.lo + row * bytes, begin - row * row_length, row_length});
-    } else if (g.scale != 1) {
-      group.update.affine(t.coefficients, weight, at(t.gradient), state, size, {g.scale, nullptr, nullptr, 0, 0});
-    } else {
+    if (group.update.swaps(*t.steps)) std::swap(state[0], state[1]);
+    if (t.state_of_gradient.centered || t.state_of_gradient.scale != 1)
+      group.update.affine(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin));
+    else
       group.update.plain(t.coefficients, weight, at(t.gradient), state, size);
-    }
     if (flags & GATUN_ZERO_GRADIENTS) std::memset(at(t.gradient), 0, size_t(n * bytes));
   }
 
   for (int a = 0; a < d.average_count; ++a) {
     const gatun_average& average = d.averages[a];
     if (!averages_now(group, t, average)) continue;
-    void* other = at(t.state[group.slots + a]);
+    void* other = at(t.state[group.averages + a]);
     if (average.kind == GATUN_EMA)
       group.kernels->ema(weight, other, 1 - average.value, size);
     else if (group_step % average.k == 0)

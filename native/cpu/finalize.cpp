@@ -92,18 +92,42 @@ void CpuPlan::transform() {
   }
 }
 
-const void* CpuPlan::coefficients(Group& group, int64_t t, bool decay, double lr) {
-  // The newest first: tensors of a kind stand together. A handful is looked through, then a double is made: never slow.
-  const size_t size = group.cached.size();
-  for (size_t back = 1; back <= size && back <= 8; ++back) {
-    const Group::Cached& c = group.cached[size - back];
-    if (c.t == t && c.decay == decay) return c.bytes;
+void CpuPlan::merge_rule_sums(const Tensor& t, double* sums) const {
+  const double* partial = rule_partials_.data() + t.first_partial * kMaxSums;
+  for (int k = 0; k < groups_[size_t(t.group)].rule_sums; ++k) {
+    LaneSum sum;
+    for (int64_t c = 0; c < t.geometry.chunks; ++c) sum.add(c, partial[c * kMaxSums + k]);
+    sums[k] = sum.total();
   }
-  group.cached.emplace_back();  // reserved: one for each tensor at most
-  Group::Cached& c = group.cached.back();
-  c.t = t, c.decay = decay;
-  group.kernels->finalize(group.description.rule, group.description.arguments, t, lr, decay, c.bytes);
-  return c.bytes;
+}
+
+// Sums that a rule takes over all its tensors, whatever their groups.
+void CpuPlan::pool_rule_sums() {
+  for (Group& group : groups_) {
+    if (!group.pools) continue;
+    LaneSum totals[kMaxSums];
+    for (size_t i = 0; i < tensors_.size(); ++i) {
+      const Group& other = groups_[size_t(tensors_[i].group)];
+      if (tensors_[i].gradient == nullptr || !other.pools || other.description.rule != group.description.rule) continue;
+      double sums[kMaxSums];
+      merge_rule_sums(tensors_[i], sums);
+      for (int k = 0; k < group.rule_sums; ++k) totals[k].add(int64_t(i), sums[k]);
+    }
+    for (int k = 0; k < group.rule_sums; ++k) group.pooled[k] = totals[k].total();
+  }
+}
+
+// The coefficients of a rule with sums, and its state's scalars.
+void CpuPlan::finish_rule(Tensor& t, double lr) {
+  Group& group = groups_[size_t(t.group)];
+  double sums[kMaxSums];
+  if (!group.pools) merge_rule_sums(t, sums);
+  unsigned char* own = group.own[size_t(&t - tensors_.data() - group.first_tensor)].bytes;
+  auto* scalars = static_cast<double*>(group.averages > group.slots ? t.state[group.slots] : nullptr);
+  group.kernels->finalize(
+      group.description.rule, group.description.arguments,
+      {*t.steps, lr, t.decay, group.pools ? group.pooled : sums, scalars, double(t.geometry.length)}, own);
+  t.coefficients = own;
 }
 
 void CpuPlan::report_norm(const gatun_step_arguments& arguments) {
@@ -117,17 +141,20 @@ void CpuPlan::report_norm(const gatun_step_arguments& arguments) {
   report_.gradient_norm = sqrt_(squares.total()) * std::fabs(arguments.gradient_scale);
 }
 
-// The step takes place: counters go on, and every tensor gets its coefficients.
-void CpuPlan::advance(const gatun_step_arguments& arguments) {
+// The step takes place: counters go on, and every tensor gets its coefficients, unless its rule's sums are still to
+// come.
+void CpuPlan::advance(const gatun_step_arguments& arguments, bool rules_summed) {
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = groups_[g];
-    group.cached.clear();
     for (int64_t i = 0; i < group.description.count; ++i) {
       Tensor& t = tensors_[size_t(group.first_tensor + i)];
       if (t.gradient == nullptr) continue;
       const int64_t step = ++*t.steps;
       t.first = step == 1;
-      t.coefficients = coefficients(group, step, t.decay, arguments.lr[g]);
+      if (group.rule_sums == 0)
+        t.coefficients = cached(group, &Kernels::finalize, step, t.decay, arguments.lr[g]);
+      else if (rules_summed || t.geometry.chunks == 0)  // nobody comes by an empty tensor later
+        finish_rule(t, arguments.lr[g]);
     }
     ++group.description.counters[group.description.count];
   }
@@ -135,18 +162,31 @@ void CpuPlan::advance(const gatun_step_arguments& arguments) {
 
 void CpuPlan::finalize(const gatun_step_arguments& arguments) {
   check_step(arguments, int64_t(groups_.size()));
-  const IeeeArithmetic ieee;
   report_ = {NAN, 0, -1, -1};
-  for (Tensor& t : tensors_) {
-    if (t.gradient == nullptr) continue;
-    t.state_of_gradient.scale = arguments.gradient_scale;
-    t.state_of_gradient.centered = false;
-    if (summed_ && ((arguments.flags & GATUN_CHECK_FINITE) || groups_[size_t(t.group)].sums)) merge(t);
+  bool again = false;
+  {
+    const IeeeArithmetic ieee;
+    for (Tensor& t : tensors_) {
+      const Group& group = groups_[size_t(t.group)];
+      if (t.gradient == nullptr) continue;
+      again |= group.sums && group.rule_sums > 0;
+      if (summed_ && ((arguments.flags & GATUN_CHECK_FINITE) || group.sums)) merge(t);
+    }
+    if (summed_) report_norm(arguments);
+    if (find_offender(arguments)) return;
+    if (summed_) transform();
   }
-  if (summed_) report_norm(arguments);
-  if (find_offender(arguments)) return;
-  if (summed_) transform();
-  advance(arguments);
+  if (again)  // rules that sum transformed gradients
+    context.pool->run(threads_used_, [&](int thread) {
+      for (const Span& span : spans_[size_t(thread)]) {
+        const Tensor& t = tensors_[size_t(span.tensor)];
+        const Group& group = groups_[size_t(t.group)];
+        if (t.gradient != nullptr && group.sums && group.rule_sums > 0) rule_sums_span(span);
+      }
+    });
+  const IeeeArithmetic ieee;
+  pool_rule_sums();
+  advance(arguments, true);
 }
 
 }  // namespace gatun

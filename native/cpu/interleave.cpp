@@ -7,13 +7,14 @@
 
 namespace gatun {
 
-// With the finite check or a clip nothing may be written before everything has been read.
+// With the finite check, a clip or sums over several tensors nothing may be written before everything has been read. A
+// rule that sums transformed gradients would have to be handed over twice.
 bool CpuPlan::may_interleave(const gatun_step_arguments& arguments) const {
   if (arguments.flags & GATUN_CHECK_FINITE) return false;
   bool sums = false;
   for (const Group& g : groups_) {
-    if (g.clips) return false;
-    sums |= g.sums;
+    if (g.clips || g.pools || (g.sums && g.rule_sums > 0)) return false;
+    sums |= g.sums || g.rule_sums > 0;
   }
   return sums;
 }
@@ -24,33 +25,39 @@ void CpuPlan::step(const gatun_step_arguments& arguments) {
     return;
   }
   check_step(arguments, int64_t(groups_.size()));
-  if (stale_) share_out();
+  begin(arguments);
   summed_ = true;
   report_ = {NAN, 0, -1, -1};
+  for (int thread = 0; thread < threads_used_; ++thread)
+    for (const Span& span : spans_[size_t(thread)]) {
+      handovers_[size_t(span.tensor)].parts_left.store(0, std::memory_order_relaxed);
+      handovers_[size_t(span.tensor)].ready.store(false, std::memory_order_relaxed);
+    }
+  for (int thread = 0; thread < threads_used_; ++thread)
+    for (const Span& span : spans_[size_t(thread)])
+      handovers_[size_t(span.tensor)].parts_left.fetch_add(1, std::memory_order_relaxed);
   {
     const IeeeArithmetic ieee;
-    for (Tensor& t : tensors_) {
-      t.state_of_gradient.scale = arguments.gradient_scale;
-      t.state_of_gradient.centered = false;
-    }
-    for (int thread = 0; thread < threads_used_; ++thread)
-      for (const Span& span : spans_[size_t(thread)]) {
-        handovers_[size_t(span.tensor)].parts_left.store(0, std::memory_order_relaxed);
-        handovers_[size_t(span.tensor)].ready.store(false, std::memory_order_relaxed);
-      }
-    for (int thread = 0; thread < threads_used_; ++thread)
-      for (const Span& span : spans_[size_t(thread)])
-        handovers_[size_t(span.tensor)].parts_left.fetch_add(1, std::memory_order_relaxed);
-    advance(arguments);
+    advance(arguments, false);
   }
 
   const auto sums = [&](const Span& span) {
     const Tensor& t = tensors_[size_t(span.tensor)];
-    return t.gradient != nullptr && groups_[size_t(t.group)].sums;
+    const Group& group = groups_[size_t(t.group)];
+    return t.gradient != nullptr && (group.sums || group.rule_sums > 0);
+  };
+  const auto reduce = [&](const Span& span) {
+    const Group& group = groups_[size_t(tensors_[size_t(span.tensor)].group)];
+    if (group.sums) reduce_span(span);
+    if (group.rule_sums > 0) rule_sums_span(span);
   };
   const auto finish = [&](Tensor& t) {
-    merge(t);
-    standardize(groups_[size_t(t.group)].description, 0, t);
+    const Group& group = groups_[size_t(t.group)];
+    if (group.sums) {
+      merge(t);
+      standardize(group.description, 0, t);
+    }
+    if (group.rule_sums > 0) finish_rule(t, arguments.lr[t.group]);
   };
   context.pool->run(threads_used_, [&](int thread) {
     const std::vector<Span>& mine = spans_[size_t(thread)];
@@ -58,7 +65,7 @@ void CpuPlan::step(const gatun_step_arguments& arguments) {
     // others.
     for (const Span& span : mine) {
       if (whole(span) || !sums(span)) continue;
-      reduce_span(span);
+      reduce(span);
       Handover& handover = handovers_[size_t(span.tensor)];
       if (handover.parts_left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         finish(tensors_[size_t(span.tensor)]);
@@ -68,7 +75,7 @@ void CpuPlan::step(const gatun_step_arguments& arguments) {
     for (const Span& span : mine) {
       if (!whole(span)) continue;
       if (sums(span)) {
-        reduce_span(span);
+        reduce(span);
         finish(tensors_[size_t(span.tensor)]);
       }
       apply_span(span, arguments.flags);

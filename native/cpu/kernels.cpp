@@ -66,20 +66,37 @@ void ema_block(const void* weight, void* average, double fresh, size_t n) {
 
 // The loop over a rule; read(i) is its gradient. Indices are size_t: with 32 bits base + i may wrap, and g++ then loads
 // every lane by itself.
+template <class T>
+struct Slots {
+  T* __restrict s[4];
+
+  Slots(void* const* state, int n) : s{} {
+    for (int k = 0; k < n; ++k) s[k] = static_cast<T*>(state[k]);
+  }
+};
+
 template <class R, int variant, class T, class Read>
-GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __restrict w, T* __restrict s0,
-                          T* __restrict s1, T* __restrict s2, size_t n, Read read) {
+GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __restrict w, const Slots<T>& slots,
+                          size_t at, size_t n, Read read) {
   constexpr int kSlots = R::slots(variant);
-  static_assert(kSlots <= 3);
+  static_assert(kSlots <= 4);
+  constexpr auto written = [](int k) { return k < kSlots && !(R::kReadOnly >> k & 1); };
+  w += at;
+  T* __restrict s0 = kSlots > 0 ? slots.s[0] + at : nullptr;
+  T* __restrict s1 = kSlots > 1 ? slots.s[1] + at : nullptr;
+  T* __restrict s2 = kSlots > 2 ? slots.s[2] + at : nullptr;
+  T* __restrict s3 = kSlots > 3 ? slots.s[3] + at : nullptr;
   GATUN_INDEPENDENT
   for (size_t i = 0; i < n; ++i) {
-    T s[3] = {kSlots > 0 ? s0[i] : T(0), kSlots > 1 ? s1[i] : T(0), kSlots > 2 ? s2[i] : T(0)};
+    T s[4] = {kSlots > 0 ? s0[i] : T(0), kSlots > 1 ? s1[i] : T(0), kSlots > 2 ? s2[i] : T(0),
+              kSlots > 3 ? s3[i] : T(0)};
     T x = w[i];
     R::template update<variant>(c, read(i), x, s);
     w[i] = x;
-    if (kSlots > 0) s0[i] = s[0];
-    if (kSlots > 1) s1[i] = s[1];
-    if (kSlots > 2) s2[i] = s[2];
+    if (written(0)) s0[i] = s[0];
+    if (written(1)) s1[i] = s[1];
+    if (written(2)) s2[i] = s[2];
+    if (written(3)) s3[i] = s[3];
   }
 }
 
@@ -87,13 +104,11 @@ template <class R, int variant, class T>
 struct UpdateOf {
   using Coefficients = typename R::template Coefficients<T>;
 
-  static T* slot(void* const* state, int k) { return k < R::slots(variant) ? static_cast<T*>(state[k]) : nullptr; }
-
   static void plain(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n) {
     const Coefficients c = *static_cast<const Coefficients*>(coefficients);
     const T* __restrict g = static_cast<const T*>(gradient);
     update_loop<R, variant>(
-        c, static_cast<T*>(weight), slot(state, 0), slot(state, 1), slot(state, 2),
+        c, static_cast<T*>(weight), Slots<T>(state, R::slots(variant)), 0,
         n, [=](size_t i) __attribute__((always_inline)) { return g[i]; });
   }
 
@@ -101,11 +116,12 @@ struct UpdateOf {
                      const Affine& affine) {
     const Coefficients c = *static_cast<const Coefficients*>(coefficients);
     const T* __restrict g = static_cast<const T*>(gradient);
-    T *w = static_cast<T*>(weight), *s0 = slot(state, 0), *s1 = slot(state, 1), *s2 = slot(state, 2);
+    T* w = static_cast<T*>(weight);
+    const Slots<T> slots(state, R::slots(variant));
     const T scale = T(affine.scale);
     if (affine.hi == nullptr) {
       update_loop<R, variant>(
-          c, w, s0, s1, s2, n, [=](size_t i) __attribute__((always_inline)) { return scaled(g[i], scale); });
+          c, w, slots, 0, n, [=](size_t i) __attribute__((always_inline)) { return scaled(g[i], scale); });
       return;
     }
     const T *hi = static_cast<const T*>(affine.hi), *lo = static_cast<const T*>(affine.lo);
@@ -114,9 +130,72 @@ struct UpdateOf {
       const T a = *hi, b = *lo;
       const T* __restrict row = g + i;
       update_loop<R, variant>(
-          c, w + i, s0 ? s0 + i : s0, s1 ? s1 + i : s1, s2 ? s2 + i : s2,
+          c, w, slots, i,
           take, [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); });
       i += take, end += size_t(affine.row_length);
+    }
+  }
+
+  // The factors of 32 elements at a time go through L1, so that forming them is vectorised like any update, and their
+  // products are added as rules/geometry.h says.
+  static void sums(const void* before, const void* weight, const void* gradient, void* const* state, size_t n,
+                   const Affine* affine, double* sums) {
+    constexpr int kSums = R::sums(variant), kSlots = R::slots(variant);
+    const auto c = *static_cast<const typename R::template Before<T>*>(before);
+    const T* __restrict w = static_cast<const T*>(weight);
+    const T* __restrict g = static_cast<const T*>(gradient);
+    alignas(64) T transformed[kChunk];
+    if (affine != nullptr) {
+      transform(g, transformed, n, *affine);
+      g = transformed;
+    }
+    const Slots<T> slots(state, kSlots);
+    Doubles q[kSums][kRegisters] = {};
+    for (size_t i = 0; i < n; i += kLanes) {
+      alignas(64) T a[kSums][kLanes] = {}, b[kSums][kLanes] = {};
+      const size_t lanes = n - i < size_t(kLanes) ? n - i : size_t(kLanes);
+      if (lanes == size_t(kLanes))
+        form<kSlots>(c, w + i, g + i, slots, i, kLanes, a, b);
+      else
+        form<kSlots>(c, w + i, g + i, slots, i, lanes, a, b);
+      for (int k = 0; k < kSums; ++k)
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRegisters; ++r)
+          q[k][r] = fma_(load(a[k] + r * kWidth), load(b[k] + r * kWidth), q[k][r]);
+    }
+    for (int k = 0; k < kSums; ++k) sums[k] = tree(q[k]);
+  }
+
+ private:
+  template <int kSlots, class B, int kSums>
+  static GATUN_HD void form(const B& c, const T* __restrict w, const T* __restrict g, const Slots<T>& slots, size_t at,
+                            size_t n, T (&a)[kSums][kLanes], T (&b)[kSums][kLanes]) {
+    const T* __restrict s0 = kSlots > 0 ? slots.s[0] + at : nullptr;
+    const T* __restrict s1 = kSlots > 1 ? slots.s[1] + at : nullptr;
+    static_assert(kSlots <= 2);
+    GATUN_INDEPENDENT
+    for (size_t l = 0; l < n; ++l) {
+      const T s[2] = {kSlots > 0 ? s0[l] : T(0), kSlots > 1 ? s1[l] : T(0)};
+      T x[kSums], y[kSums];
+      R::template factors<variant>(c, g[l], w[l], s, x, y);
+      for (int k = 0; k < kSums; ++k) a[k][l] = x[k], b[k][l] = y[k];
+    }
+  }
+
+  static void transform(const T* __restrict g, T* __restrict h, size_t n, const Affine& affine) {
+    const T scale = T(affine.scale);
+    if (affine.hi == nullptr) {
+      GATUN_INDEPENDENT
+      for (size_t i = 0; i < n; ++i) h[i] = scaled(g[i], scale);
+      return;
+    }
+    const T *hi = static_cast<const T*>(affine.hi), *lo = static_cast<const T*>(affine.lo);
+    for (size_t i = 0, end = size_t(affine.row_length - affine.first); i < n; ++hi, ++lo) {
+      const size_t stop = end < n ? end : n;
+      const T a = *hi, b = *lo;
+      GATUN_INDEPENDENT
+      for (size_t j = i; j < stop; ++j) h[j] = standardized(g[j], a, b, scale);
+      i = stop, end += size_t(affine.row_length);
     }
   }
 };
@@ -127,7 +206,10 @@ Updates find_variant(int32_t wanted) {
     return {};
   } else {
     using U = UpdateOf<R, variant, T>;
-    return wanted == variant ? Updates{&U::plain, &U::affine} : find_variant<R, T, variant + 1>(wanted);
+    if (wanted != variant) return find_variant<R, T, variant + 1>(wanted);
+    Updates updates{&U::plain, &U::affine, nullptr, &R::swaps};
+    if constexpr (R::sums(variant) > 0) updates.sums = &U::sums;
+    return updates;
   }
 }
 template <class T>
@@ -135,15 +217,27 @@ Updates find_update(int32_t rule, int32_t variant) {
   return visit_rule(rule, [&](auto r) -> Updates { return find_variant<decltype(r), T>(variant); });
 }
 
+StepScalars scalars_of(const RuleStep& s) { return {s.t, s.lr, s.decay, s.sums, s.scalars, s.length}; }
+
 template <class T>
-void finalize(int32_t rule, const void* arguments, int64_t t, double lr, bool decay, void* coefficients) {
+void finalize(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients) {
   visit_rule(rule, [&](auto r) {
     using R = decltype(r);
-    using Coefficients = typename R::template Coefficients<T>;
-    static_assert(sizeof(Coefficients) <= kCoefficientBytes);
-    const auto c =
-        R::template finalize<T>(*static_cast<const typename R::Arguments*>(arguments), StepScalars{t, lr, decay});
+    const auto c = R::template finalize<T>(*static_cast<const typename R::Arguments*>(arguments), scalars_of(step));
+    static_assert(sizeof c <= kCoefficientBytes);
     memcpy(coefficients, &c, sizeof c);
+  });
+}
+
+template <class T>
+void before(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients) {
+  visit_rule(rule, [&](auto r) {
+    using R = decltype(r);
+    if constexpr (R::sums(0) > 0) {
+      const auto c = R::template before<T>(*static_cast<const typename R::Arguments*>(arguments), scalars_of(step));
+      static_assert(sizeof c <= kCoefficientBytes);
+      memcpy(coefficients, &c, sizeof c);
+    }
   });
 }
 
@@ -178,8 +272,8 @@ void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, 
 }
 
 template <class T>
-constexpr Kernels kTable = {&squares<T>,   &rows<T>,        &row_part<T>, &split<T>, &lookahead_block<T>,
-                            &ema_block<T>, &find_update<T>, &finalize<T>, &traffic};
+constexpr Kernels kTable = {&squares<T>,   &rows<T>,        &row_part<T>, &split<T>,    &lookahead_block<T>,
+                            &ema_block<T>, &find_update<T>, &before<T>,   &finalize<T>, &traffic};
 
 }  // namespace
 

@@ -21,9 +21,25 @@ struct Affine {
 using AffineUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state,
                               size_t n, const Affine& affine);
 
+// A chunk's share of a rule's sums; the gradient is transformed unless affine is null. n is at most kChunk.
+using RuleSums = void (*)(const void* before, const void* weight, const void* gradient, void* const* state, size_t n,
+                          const Affine* affine, double* sums);
+
 struct Updates {
   Update plain;
   AffineUpdate affine;
+  RuleSums sums;             // null for rules without
+  bool (*swaps)(int64_t t);  // do state slots 0 and 1 change places at step t?
+};
+
+// rules/step.h's StepScalars, for all instruction sets alike.
+struct RuleStep {
+  int64_t t;
+  double lr;
+  bool decay;
+  const double* sums;
+  double* scalars;
+  double length;
 };
 
 struct Kernels {
@@ -38,8 +54,9 @@ struct Kernels {
   void (*ema)(const void* weight, void* average, double fresh, size_t n);
   Updates (*update)(int32_t rule, int32_t variant);
 
-  // Coefficients of a rule, for its update.
-  void (*finalize)(int32_t rule, const void* arguments, int64_t t, double lr, bool decay, void* coefficients);
+  // Coefficients of a rule: for its sums, for its update.
+  void (*before)(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients);
+  void (*finalize)(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients);
 
   // Reads `count` arrays of n 4-byte words and writes the first `written` back unchanged.
   void (*traffic)(void* const* arrays, int32_t count, int32_t written, size_t begin, size_t n);

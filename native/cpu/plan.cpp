@@ -21,6 +21,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
   groups_.resize(size_t(count));
   tensors_.reserve(size_t(tensor_count));
   int64_t partials = 0, mean_bytes = 0;
+  bool rule_sums_wanted = false;
 
   for (int64_t g = 0; g < count; ++g) {
     Group& group = groups_[size_t(g)];
@@ -32,6 +33,10 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     group.kernels = kernels(context.isa, d.dtype);
     group.update = group.kernels->update(d.rule, rule_variant(groups[g]));
     group.slots = rule_slots(groups[g]);
+    group.averages = group.slots + rule_scalars(groups[g]);
+    group.rule_sums = rule_sums(groups[g]);
+    group.pools = rule_pools(groups[g]);
+    rule_sums_wanted |= group.rule_sums > 0;
     group.first_tensor = int64_t(tensors_.size());
     group.centers = group.sums = group.clips = group.moves_idle = false;
     for (int k = 0; k < d.transform_count; ++k) {
@@ -41,6 +46,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     }
     for (int k = 0; k < d.average_count; ++k) group.moves_idle |= d.averages[k].skip_idle == 0;
     group.cached.reserve(size_t(d.count));
+    if (group.rule_sums > 0) group.own.resize(size_t(d.count));
 
     for (int64_t i = 0; i < d.count; ++i) {
       const gatun_tensor& from = groups[g].tensors[i];
@@ -60,6 +66,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
   }
 
   partials_.resize(size_t(partials));
+  if (rule_sums_wanted) rule_partials_.resize(size_t(partials) * kMaxSums);
   row_means_.resize(size_t(mean_bytes));
   unsigned char* means = row_means_.data();
   for (Tensor& t : tensors_) {
@@ -127,47 +134,6 @@ void CpuPlan::share_out() {
     }
   }
   stale_ = false;
-}
-
-bool CpuPlan::sums_wanted(const gatun_step_arguments& arguments) const {
-  if (arguments.flags & GATUN_CHECK_FINITE) return true;
-  for (const Group& g : groups_)
-    if (g.sums) return true;
-  return false;
-}
-
-void CpuPlan::reduce(const gatun_step_arguments& arguments) {
-  if (stale_) share_out();
-  summed_ = sums_wanted(arguments);
-  if (!summed_) return;
-  const bool all = (arguments.flags & GATUN_CHECK_FINITE) != 0;
-  context.pool->run(threads_used_, [&](int thread) {
-    for (const Span& span : spans_[size_t(thread)]) {
-      const Tensor& t = tensors_[size_t(span.tensor)];
-      if (t.gradient != nullptr && (all || groups_[size_t(t.group)].sums)) reduce_span(span);
-    }
-  });
-}
-
-void CpuPlan::reduce_span(const Span& span) {
-  const Tensor& t = tensors_[size_t(span.tensor)];
-  const Group& group = groups_[size_t(t.group)];
-  const int64_t bytes = element_bytes(group.description.dtype);
-  const auto* gradient = static_cast<const unsigned char*>(t.gradient);
-  for (int64_t c = span.begin; c < span.end; ++c) {
-    const ChunkRange range = t.geometry.chunk(c);
-    Partial* partial = &partials_[size_t(t.first_partial + c)];
-    const void* g = gradient + range.begin * bytes;
-    if (!t.centered) {
-      group.kernels->squares(g, range.length, partial);
-    } else if (t.geometry.cuts_rows()) {
-      group.kernels->row_part(g, range.length, partial);
-    } else {
-      const int64_t row = range.begin / t.geometry.row_length;
-      group.kernels->rows(g, range.length / t.geometry.row_length, t.geometry.row_length, t.hi + row * bytes,
-                          t.lo + row * bytes, partial);
-    }
-  }
 }
 
 std::unique_ptr<gatun_plan> make_cpu_plan(gatun_context& context, const gatun_group* groups, int64_t count) {

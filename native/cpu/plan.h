@@ -7,6 +7,7 @@
 #include "core/plan.h"
 #include "rules/gradient.h"
 #include "rules/moments.h"
+#include "rules/step.h"
 
 namespace gatun {
 
@@ -28,9 +29,13 @@ class CpuPlan final : public gatun_plan {
     std::vector<int64_t> arguments;
     const Kernels* kernels;
     Updates update;
-    int32_t slots;  // of the rule; the averages' come behind
+    int32_t slots;      // of the rule
+    int32_t averages;   // the first average's slot: behind the rule's slots and scalars
+    int32_t rule_sums;  // sums that the rule needs
+    bool pools;         // ... of all tensors with that rule
+    double pooled[kMaxSums];
     int64_t first_tensor;
-    bool centers, sums;  // needs row means; needs sums
+    bool centers, sums;  // needs row means; needs the gradient's moments
     bool clips;
     bool moves_idle;  // averages also move tensors without a gradient
     // Coefficients by (steps taken, decay): nearly always the same few for all tensors of a group.
@@ -40,7 +45,8 @@ class CpuPlan final : public gatun_plan {
       alignas(64) unsigned char bytes[kCoefficientBytes];
     };
     std::vector<Cached> cached;
-    int32_t transformed;  // transformations already worked out, within finalize
+    std::vector<Cached> own;  // of rules with sums: each tensor its own, and in `cached` those for the sums
+    int32_t transformed;      // transformations already worked out, within finalize
   };
 
   struct Tensor {
@@ -55,6 +61,7 @@ class CpuPlan final : public gatun_plan {
     unsigned char *hi, *lo;  // row means; null unless centered
     // Of the step under way.
     GradientState state_of_gradient;
+    const void* before;  // coefficients for the rule's sums
     const void* coefficients;
     bool first;  // the tensor's first step
   };
@@ -82,17 +89,25 @@ class CpuPlan final : public gatun_plan {
   bool averages_now(const Group& group, const Tensor& tensor, const gatun_average& average) const;
   void apply_block(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, int64_t flags);
   void merge(Tensor& tensor);
+  Affine affine_of(const Group& group, const Tensor& tensor, int64_t begin) const;
+  void rule_sums_span(const Span& span);
+  void merge_rule_sums(const Tensor& tensor, double* sums) const;
+  void pool_rule_sums();
+  void finish_rule(Tensor& tensor, double lr);
+  void begin(const gatun_step_arguments& arguments);
   void report_norm(const gatun_step_arguments& arguments);
-  void advance(const gatun_step_arguments& arguments);
+  void advance(const gatun_step_arguments& arguments, bool rules_summed);
   bool may_interleave(const gatun_step_arguments& arguments) const;
   bool find_offender(const gatun_step_arguments& arguments);
   static void standardize(const gatun_group& group, int32_t from, Tensor& tensor);
   void transform();
-  const void* coefficients(Group& group, int64_t t, bool decay, double lr);
+  using Compute = void (*Kernels::*)(int32_t, const void*, const RuleStep&, void*);
+  static const void* cached(Group& group, Compute compute, int64_t t, bool decay, double lr);
 
   std::vector<Group> groups_;
   std::vector<Tensor> tensors_;
   std::vector<Partial> partials_;
+  std::vector<double> rule_partials_;  // kMaxSums for each chunk
   std::vector<unsigned char> row_means_;
   std::vector<std::vector<Span>> spans_;   // one list per thread
   std::unique_ptr<Handover[]> handovers_;  // one for each tensor

@@ -56,11 +56,11 @@ constexpr int kSlotsOf = R::slots(variant);
 template <class R, int variant, class T>
 GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T* weight, T* gradient,
                                void* const* state, int64_t begin, int n, bool aligned, T scale,
-                               const RowMeans<T>& means, bool zero) {
+                               const RowMeans<T>& means, bool swapped, bool zero) {
   constexpr int kSlots = kSlotsOf<R, variant>;
   T* s[kSlots + 1];
 #pragma unroll
-  for (int k = 0; k < kSlots; ++k) s[k] = static_cast<T*>(state[k]) + begin;
+  for (int k = 0; k < kSlots; ++k) s[k] = static_cast<T*>(state[swapped && k < 2 ? 1 - k : k]) + begin;
   over_elements<T>(n, aligned, [&](auto width, int i) {
     constexpr int kWidth = decltype(width)::value;
     Pack<T, kWidth> g = load_once<kWidth>(gradient + i), w = load_once<kWidth>(weight + i), x[kSlots + 1];
@@ -79,7 +79,8 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
     }
     store_once(weight + i, w);
 #pragma unroll
-    for (int k = 0; k < kSlots; ++k) store_once(s[k] + i, x[k]);
+    for (int k = 0; k < kSlots; ++k)
+      if (!(R::kReadOnly >> k & 1)) store_once(s[k] + i, x[k]);
     if (zero) store_once(gradient + i, Pack<T, kWidth>{});
   });
 }
@@ -171,7 +172,7 @@ GATUN_DEVICE void apply_rule(const Tables& tables, int64_t chunk) {
   update_chunk<R, variant>(
       *reinterpret_cast<const Coefficients*>(tables.coefficients + int64_t(place.tensor) * kCoefficientsBytes),
       place.at(t.weight), place.at(place.gradient), t.state, place.range.begin, int(place.range.length),
-      place.aligned(), T(place.step.scale), rows, (tables.flags & GATUN_ZERO_GRADIENTS) != 0);
+      place.aligned(), T(place.step.scale), rows, R::swaps(*t.steps), (tables.flags & GATUN_ZERO_GRADIENTS) != 0);
 }
 
 // A refused step changes nothing, but gradients that are to be zero become it.

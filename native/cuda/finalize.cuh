@@ -110,15 +110,20 @@ GATUN_DEVICE void transform(const Tables& tables, SumsShared& shared) {
   }
 }
 
+// Rules with sums over their tensors have no kernels yet; core/cuda_plan.cpp refuses them.
+template <class R>
+constexpr bool kHasSums = R::sums(0) > 0;
+
 template <class T>
 GATUN_DEVICE void coefficients(const GroupEntry& group, const StepScalars& step, void* to) {
   switch (group.rule) {
-#define GATUN_RULE_CASE(number, constant, name, fields)                                           \
-  case number:                                                                                    \
-    static_assert(sizeof(Rule<number>::Coefficients<T>) <= kCoefficientsBytes);                   \
-    static_assert(sizeof(gatun_##name) <= kArgumentBytes);                                        \
-    *static_cast<Rule<number>::Coefficients<T>*>(to) =                                            \
-        Rule<number>::finalize<T>(*reinterpret_cast<const gatun_##name*>(group.arguments), step); \
+#define GATUN_RULE_CASE(number, constant, name, fields)                                             \
+  case number:                                                                                      \
+    static_assert(sizeof(Rule<number>::Coefficients<T>) <= kCoefficientsBytes);                     \
+    static_assert(sizeof(gatun_##name) <= kArgumentBytes);                                          \
+    if constexpr (!kHasSums<Rule<number>>)                                                          \
+      *static_cast<Rule<number>::Coefficients<T>*>(to) =                                            \
+          Rule<number>::finalize<T>(*reinterpret_cast<const gatun_##name*>(group.arguments), step); \
     break;
     GATUN_RULES(GATUN_RULE_CASE)
 #undef GATUN_RULE_CASE
@@ -134,7 +139,8 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
   if (!idle) {
     const int64_t taken = ++*t.steps;
     first = taken == 1;
-    const StepScalars step{taken, tables.values[1 + t.group], t.decay != 0};
+    const StepScalars step{taken,   tables.values[1 + t.group], t.decay != 0, nullptr,
+                           nullptr, double(t.geometry.length)};
     void* to = tables.coefficients + tensor * kCoefficientsBytes;
     if (group.dtype == GATUN_F64)
       coefficients<double>(group, step, to);

@@ -20,8 +20,12 @@ Kernel find_apply(int32_t wanted) {
 inline Kernel apply_kernel(const gatun_group& group) {
   return visit_rule(group.rule, [&](auto r) {
     using R = decltype(r);
-    const int32_t variant = R::variant(*static_cast<const typename R::Arguments*>(group.arguments));
-    return group.dtype == GATUN_F64 ? find_apply<R, double>(variant) : find_apply<R, float>(variant);
+    if constexpr (kHasSums<R>) {
+      return Kernel(nullptr);
+    } else {
+      const int32_t variant = R::variant(*static_cast<const typename R::Arguments*>(group.arguments));
+      return group.dtype == GATUN_F64 ? find_apply<R, double>(variant) : find_apply<R, float>(variant);
+    }
   });
 }
 

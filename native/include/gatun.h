@@ -55,10 +55,28 @@ typedef enum gatun_decay { GATUN_DECAY_L2 = 0, GATUN_DECAY_DECOUPLED = 1, GATUN_
  * arithmetic. Numbers and fields are part of the ABI: append, never reorder. The learning rate is not among them: it
  * comes with a step.
  */
-#define GATUN_RULES(RULE)                                                                                          \
-  RULE(0, SGD, sgd, double momentum; double dampening; double weight_decay; int32_t decay; int32_t nesterov;)      \
-  RULE(1, ADAM, adam, double beta1; double beta2; double eps; double weight_decay; double softplus; int32_t decay; \
-       int32_t amsgrad;)
+#define GATUN_RULES(RULE)                                                                                             \
+  RULE(0, SGD, sgd, double momentum; double dampening; double weight_decay; int32_t decay; int32_t nesterov;)         \
+  RULE(1, ADAM, adam, double beta1; double beta2; double eps; double weight_decay; double softplus; int32_t decay;    \
+       int32_t amsgrad;)                                                                                              \
+  RULE(2, ADABELIEF, adabelief, double beta1; double beta2; double eps; double weight_decay; int32_t decay;           \
+       int32_t rectify; int32_t degenerate_to_sgd; int32_t amsgrad;)                                                  \
+  RULE(3, RADAM, radam, double beta1; double beta2; double eps; double weight_decay; int32_t degenerate_to_sgd;       \
+       int32_t reserved;)                                                                                             \
+  RULE(4, PNM, pnm, double beta1; double beta0; double weight_decay; int32_t decay; int32_t reserved;)                \
+  RULE(5, ADAPNM, adapnm, double beta1; double beta2; double beta0; double eps; double weight_decay; int32_t decay;   \
+       int32_t amsgrad;)                                                                                              \
+  RULE(6, AIDA, aida, double beta1; double beta2; double eps; double weight_decay; double xi; int64_t k;              \
+       int32_t decay; int32_t outer_eps;)                                                                             \
+  RULE(7, LADAM, ladam, double beta1; double beta2; double eps; double weight_decay; int32_t decay; int32_t post;)    \
+  RULE(8, LADABELIEF, ladabelief, double beta1; double beta2; double eps; double weight_decay; int32_t decay;         \
+       int32_t post;)                                                                                                 \
+  RULE(9, ADAL, adal, double beta1; double beta2; double eps; double weight_decay; int32_t decay; int32_t sqrt_decay; \
+       int32_t literal; int32_t global;)                                                                              \
+  RULE(10, LAMB, lamb, double beta1; double beta2; double eps; double weight_decay; int32_t always_adapt;             \
+       int32_t trust_clip;)                                                                                           \
+  RULE(11, LARS, lars, double momentum; double weight_decay; double eta; double eps; int32_t nesterov; int32_t byol;  \
+       int32_t clip; int32_t reserved;)
 
 #define GATUN_RULE_CONSTANT(number, constant, name, fields) GATUN_RULE_##constant = number,
 typedef enum gatun_rule { GATUN_RULES(GATUN_RULE_CONSTANT) } gatun_rule;
@@ -104,11 +122,12 @@ typedef enum gatun_tensor_flag {
 
 typedef struct gatun_tensor {
   void* weight;
-  void* gradient;               /* null: none, the tensor is skipped until gatun_plan_gradient gives it one */
-  void* state[GATUN_MAX_STATE]; /* the rule's slots, then one for each average, in order; each as long as the weight */
-  int64_t length;               /* elements; may be 0 */
-  int64_t rows;                 /* size of dimension 0; it divides length */
-  int64_t flags;                /* GATUN_TENSOR_... */
+  void* gradient; /* null: none, the tensor is skipped until gatun_plan_gradient gives it one */
+  /* In order: the rule's slots, as long as the weight; its scalars, one double each; a slot for each average. */
+  void* state[GATUN_MAX_STATE];
+  int64_t length; /* elements; may be 0 */
+  int64_t rows;   /* size of dimension 0; it divides length */
+  int64_t flags;  /* GATUN_TENSOR_... */
 } gatun_tensor;
 
 /* Tensors of one type that share a rule, its arguments and a learning rate. */

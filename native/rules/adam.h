@@ -10,7 +10,7 @@
 GATUN_RULES_BEGIN
 
 template <>
-struct Rule<GATUN_RULE_ADAM> {
+struct Rule<GATUN_RULE_ADAM> : RuleDefaults {
   using Arguments = gatun_adam;
   enum { kAmsgrad = 1, kSoftplus = 2, kVariants = 4 };
 

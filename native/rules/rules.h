@@ -1,7 +1,13 @@
 // rules.h - every rule, by its number in the registry of gatun.h. A new rule is its own header and an include here.
 #pragma once
+#include "adabelief.h"
+#include "adal.h"
 #include "adam.h"
+#include "aida.h"
+#include "layerwise.h"
+#include "pnm.h"
 #include "sgd.h"
+#include "trust.h"
 
 GATUN_RULES_BEGIN
 

@@ -8,7 +8,7 @@
 GATUN_RULES_BEGIN
 
 template <>
-struct Rule<GATUN_RULE_SGD> {
+struct Rule<GATUN_RULE_SGD> : RuleDefaults {
   using Arguments = gatun_sgd;
   enum { kPlain, kMomentum, kNesterov, kVariants };
 

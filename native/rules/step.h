@@ -11,14 +11,36 @@ GATUN_RULES_BEGIN
 //   slots(variant)             state tensors
 //   Coefficients<T>, finalize  what a step's scalars make of the arguments, once per tensor
 //   update<variant>            the elementwise step
+// and, for rules that need sums over their tensor (see RuleDefaults for the others):
+//   sums(variant)              how many, at most kMaxSums
+//   Before<T>, before          coefficients that are known before the sums
+//   factors<variant>           one element's a[k], b[k]; sum k adds the products a[k] * b[k], in double
 template <int rule>
 struct Rule;
+
+constexpr int kMaxSums = 3;
+
+// What most rules have in common; a rule that differs says so.
+struct RuleDefaults {
+  static constexpr uint32_t kReadOnly = 0;               // bits of the state slots that update only reads
+  static GATUN_HD bool swaps(int64_t) { return false; }  // do slots 0 and 1 change places at step t?
+  static constexpr int scalars(int) { return 0; }        // state of one double per tensor, in the slots behind
+  static constexpr int sums(int) { return 0; }
+  template <class Arguments>
+  static bool pools(const Arguments&) {  // are the sums those of all tensors of all groups with this rule?
+    return false;
+  }
+};
 
 // The scalars of one tensor's step. Finalize works in double and casts its results once.
 struct StepScalars {
   int64_t t;   // steps this tensor has taken, this one included
   double lr;   // this step's learning rate
   bool decay;  // does weight decay apply to this tensor?
+  // For rules that have them.
+  const double* sums;  // of this step
+  double* scalars;     // state
+  double length;       // elements
 };
 
 // The three forms of decay are two factors: the gradient becomes g + l2 * w, the weight w * keep.

@@ -230,6 +230,96 @@ public class GatunC extends GatunC$shared {
     public static int GATUN_RULE_ADAM() {
         return GATUN_RULE_ADAM;
     }
+    private static final int GATUN_RULE_ADABELIEF = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_ADABELIEF = 2
+     * }
+     */
+    public static int GATUN_RULE_ADABELIEF() {
+        return GATUN_RULE_ADABELIEF;
+    }
+    private static final int GATUN_RULE_RADAM = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_RADAM = 3
+     * }
+     */
+    public static int GATUN_RULE_RADAM() {
+        return GATUN_RULE_RADAM;
+    }
+    private static final int GATUN_RULE_PNM = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_PNM = 4
+     * }
+     */
+    public static int GATUN_RULE_PNM() {
+        return GATUN_RULE_PNM;
+    }
+    private static final int GATUN_RULE_ADAPNM = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_ADAPNM = 5
+     * }
+     */
+    public static int GATUN_RULE_ADAPNM() {
+        return GATUN_RULE_ADAPNM;
+    }
+    private static final int GATUN_RULE_AIDA = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_AIDA = 6
+     * }
+     */
+    public static int GATUN_RULE_AIDA() {
+        return GATUN_RULE_AIDA;
+    }
+    private static final int GATUN_RULE_LADAM = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_LADAM = 7
+     * }
+     */
+    public static int GATUN_RULE_LADAM() {
+        return GATUN_RULE_LADAM;
+    }
+    private static final int GATUN_RULE_LADABELIEF = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_LADABELIEF = 8
+     * }
+     */
+    public static int GATUN_RULE_LADABELIEF() {
+        return GATUN_RULE_LADABELIEF;
+    }
+    private static final int GATUN_RULE_ADAL = (int)9L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_ADAL = 9
+     * }
+     */
+    public static int GATUN_RULE_ADAL() {
+        return GATUN_RULE_ADAL;
+    }
+    private static final int GATUN_RULE_LAMB = (int)10L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_LAMB = 10
+     * }
+     */
+    public static int GATUN_RULE_LAMB() {
+        return GATUN_RULE_LAMB;
+    }
+    private static final int GATUN_RULE_LARS = (int)11L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_LARS = 11
+     * }
+     */
+    public static int GATUN_RULE_LARS() {
+        return GATUN_RULE_LARS;
+    }
     private static final int GATUN_CLIP = (int)0L;
     /**
      * {@snippet lang=c :
