@@ -11,6 +11,10 @@ final class Check {
         return require(value >= 0 && value <= Double.MAX_VALUE, parameter, value, "0 or more and finite");
     }
 
+    static double finite(String parameter, double value) {
+        return require(Math.abs(value) <= Double.MAX_VALUE, parameter, value, "finite");
+    }
+
     static double aboveZero(String parameter, double value) {
         return require(value > 0 && value <= Double.MAX_VALUE, parameter, value, "above 0 and finite");
     }

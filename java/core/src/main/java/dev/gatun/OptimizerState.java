@@ -41,7 +41,7 @@ final class OptimizerState {
         types.forEach(type -> members.add(new ArrayList<>()));
         for (Parameter parameter : group.parameters()) {
             int type = types.indexOf(parameter.weight().dtype());
-            List<Tensor> state = allocate(parameter.weight(), names.size());
+            List<Tensor> state = allocate(parameter.weight(), recipe);
             places.add(new Place(first + type, members.get(type).size()));
             members.get(type).add(member(parameter, state, recipe));
             parameters.add(parameter);
@@ -56,10 +56,13 @@ final class OptimizerState {
         }
     }
 
-    private List<Tensor> allocate(Tensor weight, int count) {
-        List<Tensor> state = new ArrayList<>(count);
-        for (int i = 0; i < count; i++) {
-            state.add(Tensor.allocate(arena, weight.dtype(), weight.shape()));
+    private List<Tensor> allocate(Tensor weight, Recipe recipe) {
+        List<Tensor> state = new ArrayList<>();
+        for (int slot = 0; slot < recipe.slots().size(); slot++) {
+            state.add(
+                    recipe.scalar(slot)
+                            ? Tensor.allocate(arena, DType.F64, 1)
+                            : Tensor.allocate(arena, weight.dtype(), weight.shape()));
         }
         return state;
     }

@@ -23,9 +23,35 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
      * @param number its GATUN_RULE_ number
      * @param hyperparameters the record that has them
      * @param slots the names of its state tensors
+     * @param scalars the names of its state scalars, one double for each parameter
+     * @param readOnly how many of the slots a step only reads
+     * @param summed how many arrays it reads before the update, for sums over its tensor
      * @param arguments writes its argument struct
      */
-    record Update(int number, Rule hyperparameters, List<String> slots, Function<Arena, MemorySegment> arguments) {}
+    record Update(
+            int number,
+            Rule hyperparameters,
+            List<String> slots,
+            List<String> scalars,
+            int readOnly,
+            int summed,
+            Function<Arena, MemorySegment> arguments) {
+        Update(int number, Rule hyperparameters, List<String> slots, Function<Arena, MemorySegment> arguments) {
+            this(number, hyperparameters, slots, List.of(), 0, 0, arguments);
+        }
+
+        Update withScalars(String... names) {
+            return new Update(number, hyperparameters, slots, List.of(names), readOnly, summed, arguments);
+        }
+
+        Update withReadOnly(int count) {
+            return new Update(number, hyperparameters, slots, scalars, count, summed, arguments);
+        }
+
+        Update withSummed(int arrays) {
+            return new Update(number, hyperparameters, slots, scalars, readOnly, arrays, arguments);
+        }
+    }
 
     /** A gatun_transform. {@code value} is the norm of a clip, the eps of a standardization. */
     record Transform(int kind, double value, boolean center, boolean normalize) {
@@ -75,6 +101,7 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
     /** The names of all state tensors; a name that comes again is numbered from 2. */
     List<String> slots() {
         List<String> names = new ArrayList<>(update.slots());
+        names.addAll(update.scalars());
         for (Average average : averages) {
             names.add(numbered(average.slot(), names));
         }
@@ -86,11 +113,18 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
         return transforms.stream().anyMatch(Transform::center);
     }
 
+    /** Whether a state slot is a scalar, by its place in {@link #slots}. */
+    boolean scalar(int slot) {
+        return slot >= update.slots().size()
+                && slot < update.slots().size() + update.scalars().size();
+    }
+
     /** Elements read and written per parameter and step. */
     double words(boolean checkFinite) {
-        double words = 3 + 2 * update.slots().size(); // weight, gradient, weight; every slot there and back
-        if (checkFinite || !transforms.isEmpty()) {
-            words += 1; // the sums need the gradient once more
+        // weight, gradient, weight; slots there and back; what the update's own sums read
+        double words = 3 + 2 * update.slots().size() - update.readOnly() + update.summed();
+        if (!transforms.isEmpty() || checkFinite && update.summed() == 0) {
+            words += 1; // moments of the gradient; beside sums of the same gradient they are free
         }
         for (Average average : averages) {
             words += 2.0 / average.k(); // its slot there and back; the weight is at hand

@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * Which arithmetic updates the weights, with its hyperparameters: an immutable value, checked when it is made. A rule
- * is an update ({@link Sgd}, {@link Adam}, {@link Sing}) or stands around another: {@link Standardize} and {@link Clip}
+ * is an update ({@link Sgd}, {@link Adam}, {@link Sing} ...) or stands around another: {@link Standardize} and {@link Clip}
  * change the gradient on its way in, {@link Lookahead} and {@link Ema} average the weights that come out. The outermost
  * sees the raw gradient first and the finished weights last.
  *
@@ -12,7 +12,24 @@ import java.util.List;
  *
  * <p>A new rule is a record with a {@code RuleForm}, named here and in {@code RuleForm}'s registry.
  */
-public sealed interface Rule permits Sgd, Adam, Sing, Standardize, Clip, Lookahead, Ema {
+public sealed interface Rule
+        permits Sgd,
+                Adam,
+                AdaBelief,
+                RAdam,
+                Pnm,
+                AdaPnm,
+                Aida,
+                LAdam,
+                LAdaBelief,
+                AdaL,
+                Lamb,
+                Lars,
+                Sing,
+                Standardize,
+                Clip,
+                Lookahead,
+                Ema {
     /**
      * Reads a specification string such as {@code adamw(lr=1e-3, weight_decay=0.1)} or {@code clip(sing(), norm=0.5)}.
      * Keys left out take their default; white space is free.

@@ -19,8 +19,17 @@ import java.util.function.Predicate;
 final class RuleForm<R extends Rule> {
     /** The registry. A class of its own, as the records' initializers call this one before their forms are there. */
     private static final class Registry {
-        static final List<RuleForm<?>> ALL =
-                List.of(Sgd.FORM, Adam.FORM, Sing.FORM, Standardize.FORM, Clip.FORM, Lookahead.FORM, Ema.FORM);
+        static final List<RuleForm<?>> ALL = Arrays.stream(Rule.class.getPermittedSubclasses())
+                .<RuleForm<?>>map(Registry::form)
+                .toList();
+
+        private static RuleForm<?> form(Class<?> rule) {
+            try {
+                return (RuleForm<?>) rule.getDeclaredField("FORM").get(null);
+            } catch (ReflectiveOperationException e) {
+                throw new AssertionError(rule + " has no FORM", e);
+            }
+        }
     }
 
     /** A name, the rule that has its defaults, the rules that print with it, and keys without a default. */

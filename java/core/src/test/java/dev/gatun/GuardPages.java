@@ -74,6 +74,10 @@ final class GuardPages {
             }
             buffers.add(own);
         }
+        List<MemorySegment> scalars = new ArrayList<>();
+        for (int i = 0; i < shapes.length; i++) {
+            scalars.add(guarded(Double.BYTES, behind));
+        }
         SplittableRandom random = new SplittableRandom(1);
         int steps = 0;
         for (String specification : Subject.SPECIFICATIONS) {
@@ -90,8 +94,14 @@ final class GuardPages {
                     }
                     long length = length(shapes[i]) + overstated;
                     long rows = overstated == 0 ? shapes[i][0] : 1;
-                    members.add(new Backend.Member(
-                            own.get(0), own.subList(2, 2 + slots), length, rows, shapes[i].length > 1, true));
+                    List<MemorySegment> state = new ArrayList<>(own.subList(2, 2 + slots));
+                    for (int slot = 0; slot < slots; slot++) {
+                        if (recipe.scalar(slot)) { // one double, whatever the parameter's length and type
+                            state.set(slot, scalars.get(i));
+                        }
+                    }
+                    scalars.get(i).fill((byte) 0);
+                    members.add(new Backend.Member(own.get(0), state, length, rows, shapes[i].length > 1, true));
                 }
                 MemorySegment counters = arena.allocate(ValueLayout.JAVA_LONG, members.size() + 1);
                 NativePlan plan =

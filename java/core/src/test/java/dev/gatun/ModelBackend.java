@@ -90,8 +90,9 @@ final class ModelBackend implements Backend {
             if (outcome == null) {
                 outcome = new Outcome(Math.sqrt(squares) * gradientScale, false, -1, -1);
                 transform(scaled);
+                double l1 = globalL1(scaled);
                 for (int g = 0; g < groups.size(); g++) {
-                    update(groups.get(g), scaled.get(g), is(Fault.LR_OF_THE_FIRST_GROUP) ? lr[0] : lr[g]);
+                    update(groups.get(g), scaled.get(g), is(Fault.LR_OF_THE_FIRST_GROUP) ? lr[0] : lr[g], l1);
                 }
             } else {
                 spoilRefusal();
@@ -187,16 +188,19 @@ final class ModelBackend implements Backend {
             }
         }
 
-        private void update(Group group, double[][] all, double lr) {
+        private void update(Group group, double[][] all, double lr, double globalL1) {
             int count = group.members().size();
             long groupStep = count(group, count);
             for (int i = 0; i < count; i++) {
                 Member member = group.members().get(i);
                 double[] w = read(member.weight(), group.dtype());
-                double[][] state = member.state().stream()
-                        .map(s -> elsewhere.getOrDefault(s, read(s, group.dtype())))
-                        .toArray(double[][]::new);
-                int rules = group.recipe().update().slots().size();
+                double[][] state = new double[member.state().size()][];
+                for (int s = 0; s < state.length; s++) {
+                    MemorySegment memory = member.state().get(s);
+                    state[s] = elsewhere.getOrDefault(memory, read(memory, type(group, s)));
+                }
+                int rules = group.recipe().slots().size()
+                        - group.recipe().averages().size();
                 long t = all[i] != null || is(Fault.COUNTER_ADVANCES_ON_A_SKIP) ? count(group, i) : 0;
                 begin(group.recipe(), w, state, rules, t, groupStep);
                 double[] before = w.clone();
@@ -205,7 +209,7 @@ final class ModelBackend implements Backend {
                     switch (group.recipe().update().hyperparameters()) {
                         case Sgd sgd -> sgd(sgd, member.decay(), lr, t, h, w, state);
                         case Adam adam -> adam(adam, member.decay(), lr, t, h, w, state);
-                        default -> throw new AssertionError(group.recipe());
+                        case Rule rule -> new ModelRules(member.decay(), lr, t, h, w, state).step(rule, globalL1);
                     }
                 } else if (is(Fault.DECAYS_WHAT_IS_SKIPPED)) {
                     w[0] *= 0.99;
@@ -220,10 +224,27 @@ final class ModelBackend implements Backend {
                     if (is(Fault.STATE_ELSEWHERE)) {
                         elsewhere.put(member.state().get(s), state[s]);
                     } else {
-                        write(member.state().get(s), group.dtype(), state[s]);
+                        write(member.state().get(s), type(group, s), state[s]);
                     }
                 }
             }
+        }
+
+        private static DType type(Group group, int slot) {
+            return group.recipe().scalar(slot) ? DType.F64 : group.dtype();
+        }
+
+        /** Over all parameters of rules that ask for it; here the whole problem has one rule. */
+        private static double globalL1(List<double[][]> all) {
+            double sum = 0;
+            for (double[][] group : all) {
+                for (double[] g : group) {
+                    for (int k = 0; g != null && k < g.length; k++) {
+                        sum += Math.abs(g[k]);
+                    }
+                }
+            }
+            return sum;
         }
 
         private void spoil(Group group, Member member, int i, double[][] all, double[] w, double[] before) {

@@ -166,11 +166,24 @@ final class OptimizerContract {
                 each.problem.gradients.get(9).set(130, Double.NaN);
                 each.optimizer.step();
             }
-            assertThat(weights(run).get(9).get(130)).isNaN();
+            // Rectified rules let the weights wait at first: their state has it all the same.
+            assertThat(touched(run, 9, 130)).contains(Double.NaN);
             requireClose(subject, "weights after a NaN", weights(run), weights(reference));
             assertThat(run.optimizer.report().skipped()).isFalse();
             assertThat(run.optimizer.stepsTaken(9)).isEqualTo(reference.optimizer.stepsTaken(9));
         }
+    }
+
+    private static List<Double> touched(Run run, int parameter, int element) {
+        List<Double> values =
+                new ArrayList<>(List.of(weights(run).get(parameter).get(element)));
+        for (String slot : run.optimizer.groups().getFirst().rule().slots()) {
+            Tensor state = run.optimizer.state(parameter, slot);
+            if (state.length() > element) {
+                values.add(state.get(element));
+            }
+        }
+        return values;
     }
 
     void standsStillWithoutLr(Subject subject) {

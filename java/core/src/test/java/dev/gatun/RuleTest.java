@@ -23,6 +23,16 @@ class RuleTest {
     static final List<Rule> RULES = List.of(
             Sgd.of(0.1).withMomentum(0.9),
             Adam.of(1e-3),
+            AdaBelief.of(1e-3),
+            RAdam.of(1e-3),
+            Pnm.of(0.1),
+            AdaPnm.of(1e-3),
+            Aida.of(1e-3),
+            LAdam.of(1e-3),
+            LAdaBelief.of(1e-3),
+            AdaL.of(1e-3),
+            Lamb.of(1e-3),
+            Lars.of(0.1),
             Sing.official(5e-3),
             Sing.before(Adam.of(1e-3)),
             new Clip(Adam.of(1e-3), 1),
@@ -49,9 +59,13 @@ class RuleTest {
             Map.entry("momentum", AT_LEAST_ZERO),
             Map.entry("dampening", FRACTION),
             Map.entry("weightDecay", AT_LEAST_ZERO),
+            Map.entry("beta0", v -> Math.abs(v) <= Double.MAX_VALUE),
             Map.entry("beta1", BELOW_ONE),
             Map.entry("beta2", BELOW_ONE),
             Map.entry("eps", AT_LEAST_ZERO),
+            Map.entry("eta", AT_LEAST_ZERO),
+            Map.entry("xi", AT_LEAST_ZERO),
+            Map.entry("maxGradNorm", AT_LEAST_ZERO),
             Map.entry("softplus", AT_LEAST_ZERO),
             Map.entry("lookaheadAlpha", FRACTION),
             Map.entry("norm", v -> v > 0 && v <= Double.MAX_VALUE),
@@ -89,6 +103,12 @@ class RuleTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Lookahead.of(Sgd.of(1)).withK(0))
                 .withMessage("k must be 1 or more, and is 0");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Aida.of(1).withK(-1))
+                .withMessage("k must be 0 or more, and is -1");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Aida.of(1).withK(1001))
+                .withMessage("k must be 1000 or less, and is 1001");
     }
 
     @Test
@@ -128,6 +148,7 @@ class RuleTest {
             case Integer i -> i + 1;
             case Boolean b -> !b;
             case Decay d -> Decay.FIXED;
+            case Enum<?> e -> e.getDeclaringClass().getEnumConstants()[1 - e.ordinal()];
             default -> Adam.w(0.5);
         };
     }
@@ -150,6 +171,8 @@ class RuleTest {
         assertThat(Adam.of(1).slots()).containsExactly("m", "v");
         assertThat(Adam.of(1).withAmsgrad(true).slots()).containsExactly("m", "v", "vmax");
         assertThat(Sing.official(1).slots()).containsExactly("m", "v", "slow");
+        assertThat(AdaPnm.of(1).slots()).containsExactly("pos", "neg", "v", "vmax");
+        assertThat(Rule.parse("lookahead(ladam())").slots()).containsExactly("m", "v", "slow");
         assertThat(Rule.parse("lookahead(ema(lookahead(sing())))").slots())
                 .containsExactly("m", "v", "slow", "slow2", "ema", "slow3");
     }
@@ -168,6 +191,18 @@ class RuleTest {
         assertThat(Sing.official(1).bytesPerParameter(DType.F32, true)).isEqualTo(33.6);
         assertThat(Rule.parse("sing(sgd(lr=1, momentum=0.9))").bytesPerParameter(DType.F32, false))
                 .isEqualTo(24);
+        assertThat(Pnm.of(1).bytesPerParameter(DType.F32, false)).isEqualTo(24);
+        assertThat(AdaPnm.of(1).bytesPerParameter(DType.F32, false)).isEqualTo(40);
+        assertThat(AdaPnm.of(1).withAmsgrad(false).bytesPerParameter(DType.F32, false))
+                .isEqualTo(32);
+        assertThat(Aida.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(36);
+        assertThat(Aida.of(1).withWeightDecay(0.1).bytesPerParameter(DType.F32, false))
+                .isEqualTo(40);
+        assertThat(LAdam.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(24);
+        assertThat(LAdaBelief.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(28);
+        assertThat(AdaL.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(32);
+        assertThat(Lamb.of(1).withMaxGradNorm(0).bytesPerParameter(DType.F32, true))
+                .isEqualTo(44);
     }
 
     @Test

@@ -49,7 +49,7 @@ class SpecificationTest {
             quoteCharacter = '`',
             value = {
                 "adm(lr=1)                    | 0  | no optimizer 'adm': did you mean 'adam'?",
-                "pnm(lr=1)                    | 0  | no optimizer 'pnm'",
+                "koala_v(lr=1)                | 0  | no optimizer 'koala_v'",
                 "adam(betal1=0.9)             | 5  | no key 'betal1': did you mean 'beta1'?",
                 "clip(adam(), nrom=1)         | 13 | no key 'nrom': did you mean 'norm'?",
                 "sing(adam(), softplus=1)     | 13 | no key 'softplus'",
@@ -115,7 +115,9 @@ class SpecificationTest {
         boolean wraps =
                 rule instanceof Standardize || rule instanceof Clip || rule instanceof Lookahead || rule instanceof Ema;
         String inner = wraps ? "adam(), " : "";
-        String needed = rule instanceof Sgd && !key.equals("lr") ? "lr=1, " : "";
+        String needed = (rule instanceof Sgd || rule instanceof Pnm || rule instanceof Lars) && !key.equals("lr")
+                ? "lr=1, "
+                : "";
         if (!Double.isFinite(value)) {
             return; // has no decimal form
         }
@@ -128,8 +130,8 @@ class SpecificationTest {
             assertThat(e).hasMessageContaining(parameter + " must be ");
             valid = false;
         }
-        boolean positive = key.equals("norm") ? value > 0 : value >= 0;
-        boolean small = value < 1 || !key.startsWith("beta");
+        boolean positive = key.equals("norm") ? value > 0 : value >= 0 || key.equals("beta0");
+        boolean small = value < 1 || !Set.of("beta1", "beta2").contains(key);
         boolean fraction = value <= 1
                 || !Set.of("dampening", "lookahead_alpha", "alpha", "tau").contains(key);
         assertThat(valid).as(specification).isEqualTo(positive && small && fraction);

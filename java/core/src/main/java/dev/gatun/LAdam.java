@@ -1,0 +1,111 @@
+package dev.gatun;
+
+import dev.gatun.bindings.GatunC;
+import dev.gatun.bindings.gatun_ladam;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * Layer-wise Adam (Zhang et al., 2203.13273, the authors' code): one step size for a whole parameter, and so one number of
+ * second-moment state for it.
+ *
+ * <pre>
+ * m = beta1 * m + (1 - beta1) * g;   x = g
+ * PRE:   v = beta2 * v + (1 - beta2) * mean(x * x) + eps;   w = w - lr / (1 - beta1^t) * m / sqrt(v / (1 - beta2^t))
+ * POST:  v as above, elementwise;   w = w - lr / (1 - beta1^t) * mean(1 / sqrt(v / (1 - beta2^t))) * m
+ * </pre>
+ *
+ * State: {@code m} and {@code v}, which is a single double unless {@code POST}.
+ *
+ * @param lr learning rate, 0 or more
+ * @param beta1 decay rate of the first moment, 0 or more and below 1
+ * @param beta2 decay rate of the second moment, 0 or more and below 1
+ * @param eps added to the state at every step, 0 or more
+ * @param weightDecay 0 or more
+ * @param decay how weight decay enters
+ * @param layerwise {@code PRE} for the published form; {@code POST} averages step sizes
+ */
+public record LAdam(
+        double lr, double beta1, double beta2, double eps, double weightDecay, Decay decay, Layerwise layerwise)
+        implements Rule {
+    static final RuleForm<LAdam> FORM = RuleForm.of(LAdam.class, LAdam::recipe).name("ladam", of(1e-3));
+
+    /**
+     * Checks the hyperparameters.
+     *
+     * @throws IllegalArgumentException with the parameter's name and value, for one out of range
+     */
+    public LAdam {
+        lr = Check.atLeastZero("lr", lr);
+        beta1 = Check.belowOne("beta1", beta1);
+        beta2 = Check.belowOne("beta2", beta2);
+        eps = Check.atLeastZero("eps", eps);
+        weightDecay = Check.atLeastZero("weightDecay", weightDecay);
+        Check.notNull("decay", decay);
+        Check.notNull("layerwise", layerwise);
+    }
+
+    /** As published: beta1 0.9, beta2 0.999, eps 1e-8, no weight decay. */
+    public static LAdam of(double lr) {
+        return new LAdam(lr, 0.9, 0.999, 1e-8, 0, Decay.L2, Layerwise.PRE);
+    }
+
+    @Override
+    public LAdam withLr(double lr) {
+        return new LAdam(lr, beta1, beta2, eps, weightDecay, decay, layerwise);
+    }
+
+    /** The same with another {@code beta1}. */
+    public LAdam withBeta1(double beta1) {
+        return new LAdam(lr, beta1, beta2, eps, weightDecay, decay, layerwise);
+    }
+
+    /** The same with another {@code beta2}. */
+    public LAdam withBeta2(double beta2) {
+        return new LAdam(lr, beta1, beta2, eps, weightDecay, decay, layerwise);
+    }
+
+    /** The same with another {@code eps}. */
+    public LAdam withEps(double eps) {
+        return new LAdam(lr, beta1, beta2, eps, weightDecay, decay, layerwise);
+    }
+
+    /** The same with another {@code weightDecay}. */
+    public LAdam withWeightDecay(double weightDecay) {
+        return new LAdam(lr, beta1, beta2, eps, weightDecay, decay, layerwise);
+    }
+
+    /** The same with another {@code decay}. */
+    public LAdam withDecay(Decay decay) {
+        return new LAdam(lr, beta1, beta2, eps, weightDecay, decay, layerwise);
+    }
+
+    /** The same with another {@code layerwise}. */
+    public LAdam withLayerwise(Layerwise layerwise) {
+        return new LAdam(lr, beta1, beta2, eps, weightDecay, decay, layerwise);
+    }
+
+    @Override
+    public String toString() {
+        return FORM.print(this);
+    }
+
+    private Recipe recipe() {
+        List<String> slots = layerwise == Layerwise.POST ? List.of("m", "v") : List.of("m");
+        return Recipe.of(new Recipe.Update(GatunC.GATUN_RULE_LADAM(), this, slots, this::arguments)
+                .withScalars(layerwise == Layerwise.PRE ? new String[] {"v"} : new String[0])
+                .withSummed((layerwise == Layerwise.PRE ? 1 : 2) + (weightDecay > 0 && decay == Decay.L2 ? 1 : 0)));
+    }
+
+    private MemorySegment arguments(Arena arena) {
+        MemorySegment struct = gatun_ladam.allocate(arena);
+        gatun_ladam.beta1(struct, beta1);
+        gatun_ladam.beta2(struct, beta2);
+        gatun_ladam.eps(struct, eps);
+        gatun_ladam.weight_decay(struct, weightDecay);
+        gatun_ladam.decay(struct, decay.ordinal());
+        gatun_ladam.post(struct, layerwise == Layerwise.POST ? 1 : 0);
+        return struct;
+    }
+}
