@@ -107,7 +107,8 @@ void tensors_are_independent() {
 
 int main() {
   const bool slow = flag("GATUN_TEST_SLOW_BUILD");
-  const std::vector<Spec> specs = all_specs();
+  std::vector<Spec> specs = all_specs();
+  for (const Spec& spec : other_specs(true)) specs.push_back(spec);
   for (size_t i = 0; i < specs.size(); i += slow ? 4 : 1)
     compare(specs[i].name, setup(specs[i], all_shapes()), kFew, slow ? 2 : 5);
   // enough elements that threads share tensors, and rows cut into chunks that different threads sum
@@ -117,6 +118,7 @@ int main() {
   const Spec sing = adam("", 5e-3, 0.1, GATUN_DECAY_DECOUPLED, false, 50).standardize().lookahead(2, 0.5, true);
   compare("large sing", setup(sing, large), ways, 2);
   compare("large clip", setup(sgd("", 0.05, 0.9).clip(0.5), large), ways, 2);
+  for (const Spec& spec : other_specs(true)) compare("large " + spec.name, setup(spec, large), kFew, 2);
   tensors_are_independent();
   return result("bits");
 }

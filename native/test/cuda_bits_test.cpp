@@ -100,7 +100,9 @@ std::vector<GroupSetup> both_types(const Spec& spec, const std::vector<Shape>& s
 
 void every_optimizer(bool slow) {
   int number = 0;
-  for (const Spec& spec : all_specs()) {
+  std::vector<Spec> specs = all_specs();
+  for (const Spec& spec : other_specs(false)) specs.push_back(spec);
+  for (const Spec& spec : specs) {
     const std::vector<GroupSetup> setups = both_types(spec, all_shapes());
     Run run;
     run.steps = spec.averages.empty() ? 2 : 5;

@@ -11,6 +11,10 @@ using namespace test;
 
 namespace {
 
+#define GATUN_COUNT(number, constant, name, fields) +1
+constexpr int32_t kRules = 0 GATUN_RULES(GATUN_COUNT);
+#undef GATUN_COUNT
+
 bool says(const std::vector<std::string>& words) {
   const std::string message = gatun_last_error();
   for (const std::string& word : words)
@@ -78,7 +82,7 @@ void descriptions() {
   spoiled("rows that do not divide", {"group 0", "tensor 1", "4", "15"}, [](auto& d) { d.tensor(0, 1).rows = 4; });
   spoiled("no rows", {"group 0", "tensor 1", "0", "15"}, [](auto& d) { d.tensor(0, 1).rows = 0; });
   spoiled("negative rows", {"group 0", "tensor 1", "-3"}, [](auto& d) { d.tensor(0, 1).rows = -3; });
-  for (const int32_t number : {-1, 2, 1000, INT_MAX}) {
+  for (const int32_t number : {-1, kRules, 1000, INT_MAX}) {
     spoiled("an unknown rule", {"group 1", "rule", std::to_string(number)},
             [&](auto& d) { d.groups[1].rule = number; });
     spoiled("an unknown dtype", {"group 1", "dtype", std::to_string(number)},

@@ -22,8 +22,13 @@ double random_number(uint64_t seed, uint64_t index) {
 }
 
 size_t Spec::rule_slots() const {
+  if (!other.empty()) return other_slots;
   if (rule == GATUN_RULE_SGD) return sgd.momentum != 0 ? 1 : 0;
   return adam.amsgrad ? 3 : 2;
+}
+const void* Spec::arguments() const {
+  if (!other.empty()) return other.data();
+  return rule == GATUN_RULE_SGD ? static_cast<const void*>(&sgd) : &adam;
 }
 Spec& Spec::standardize(bool center, bool normalize, double eps) {
   transforms.push_back({eps, GATUN_STANDARDIZE, center, normalize, 0});
@@ -93,8 +98,9 @@ Problem::Problem(std::vector<GroupSetup> setups, uint64_t seed) : seed_(seed) {
       const int64_t n = shape.length;
       const int64_t flags = (shape.matrix ? GATUN_TENSOR_MATRIX : 0) | (t % 3 != 1 ? GATUN_TENSOR_DECAY : 0);
       TensorData tensor{shape, flags, Buffer(n, setup.dtype), Buffer(n, setup.dtype), {}};
-      const size_t slots = setup.spec.rule_slots() + setup.spec.averages.size();
-      for (size_t s = 0; s < slots; ++s) tensor.state.emplace_back(n, setup.dtype);
+      for (size_t s = 0; s < setup.spec.rule_slots(); ++s) tensor.state.emplace_back(n, setup.dtype);
+      for (size_t s = 0; s < setup.spec.other_scalars; ++s) tensor.state.emplace_back(1, GATUN_F64);
+      for (size_t s = 0; s < setup.spec.averages.size(); ++s) tensor.state.emplace_back(n, setup.dtype);
       for (int64_t i = 0; i < n; ++i) tensor.weight.set(i, random_number(mix(seed + g * 1000003 + t), uint64_t(i)));
       group.tensors.push_back(std::move(tensor));
     }
@@ -139,7 +145,7 @@ std::vector<gatun_group> Problem::describe() {
     d.tensors = descriptions_.back().data();
     d.count = int64_t(group.tensors.size());
     d.counters = static_cast<int64_t*>(group.counters.data());
-    d.arguments = group.spec.rule == GATUN_RULE_SGD ? static_cast<const void*>(&group.spec.sgd) : &group.spec.adam;
+    d.arguments = group.spec.arguments();
     std::copy(group.spec.transforms.begin(), group.spec.transforms.end(), d.transforms);
     std::copy(group.spec.averages.begin(), group.spec.averages.end(), d.averages);
     d.transform_count = int32_t(group.spec.transforms.size());

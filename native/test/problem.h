@@ -26,10 +26,14 @@ struct Spec {
   double lr = 0.01;
   gatun_sgd sgd{};
   gatun_adam adam{};
+  // Of any other rule: its arguments' bytes, and what state they ask for.
+  std::vector<int64_t> other;
+  size_t other_slots = 0, other_scalars = 0;
   std::vector<gatun_transform> transforms;
   std::vector<gatun_average> averages;
 
   size_t rule_slots() const;
+  const void* arguments() const;
   Spec& standardize(bool center = true, bool normalize = true, double eps = 1e-8);
   Spec& clip(double norm);
   Spec& lookahead(int64_t k, double alpha, bool skip_idle);
@@ -39,6 +43,18 @@ Spec sgd(std::string name, double lr, double momentum = 0, double dampening = 0,
          double weight_decay = 0, int32_t decay = GATUN_DECAY_L2);
 Spec adam(std::string name, double lr, double weight_decay = 0, int32_t decay = GATUN_DECAY_L2, bool amsgrad = false,
           double softplus = 0);
+
+template <class Arguments>
+Spec rule(std::string name, int32_t number, double lr, const Arguments& arguments, size_t slots, size_t scalars = 0) {
+  Spec spec;
+  spec.name = std::move(name);
+  spec.rule = number;
+  spec.lr = lr;
+  spec.other.resize((sizeof arguments + 7) / 8);
+  std::memcpy(spec.other.data(), &arguments, sizeof arguments);
+  spec.other_slots = slots, spec.other_scalars = scalars;
+  return spec;
+}
 
 // Memory of n elements, aligned to an element and to nothing more, between bytes of 0xff: NaNs if they are read, and
 // seen if they are written. Under ASan the redzone takes the place of the bytes behind.

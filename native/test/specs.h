@@ -64,6 +64,42 @@ inline std::vector<Spec> all_specs() {
   return specs;
 }
 
+// The rules that the model here does not know; the Java tests compare them with theirs. With sums: those that need sums
+// over their tensors.
+inline std::vector<Spec> other_specs(bool with_sums) {
+  constexpr double decay = 0.05;
+  constexpr int32_t l2 = GATUN_DECAY_L2, decoupled = GATUN_DECAY_DECOUPLED;
+  std::vector<Spec> specs = {
+      rule("adabelief", GATUN_RULE_ADABELIEF, 1e-2, gatun_adabelief{0.9, 0.9, 1e-8, decay, decoupled, 0, 1, 1}, 3),
+      rule("adabelief rectified", GATUN_RULE_ADABELIEF, 1e-2, gatun_adabelief{0.9, 0.9, 1e-8, decay, l2, 1, 1, 0}, 2),
+      rule("radam", GATUN_RULE_RADAM, 1e-2, gatun_radam{0.9, 0.9, 1e-8, decay, 0, 0}, 2),
+      rule("pnm", GATUN_RULE_PNM, 1e-2, gatun_pnm{0.9, 1, decay, decoupled, 0}, 2),
+      rule("adapnm", GATUN_RULE_ADAPNM, 1e-2, gatun_adapnm{0.9, 0.999, 1, 1e-8, decay, l2, 1}, 4),
+      rule("adapnm without amsgrad", GATUN_RULE_ADAPNM, 1e-2, gatun_adapnm{0.9, 0.999, 1, 1e-8, decay, l2, 0}, 3),
+      rule("lookahead of pnm", GATUN_RULE_PNM, 1e-2, gatun_pnm{0.9, 1, decay, l2, 0}, 2).lookahead(2, 0.5, false),
+      rule("sing pnm", GATUN_RULE_PNM, 1e-2, gatun_pnm{0.9, 1, decay, l2, 0}, 2).standardize(),
+  };
+  if (!with_sums) return specs;
+  const gatun_aida aida{0.9, 0.999, 1e-8, decay, 1e-20, 2, l2, 0};
+  for (const Spec& spec : std::vector<Spec>{
+           rule("aida", GATUN_RULE_AIDA, 1e-2, aida, 2),
+           rule("sing aida", GATUN_RULE_AIDA, 1e-2, aida, 2).standardize(),
+           rule("ladam", GATUN_RULE_LADAM, 1e-2, gatun_ladam{0.9, 0.999, 1e-8, decay, l2, 0}, 1, 1),
+           rule("ladam post", GATUN_RULE_LADAM, 1e-2, gatun_ladam{0.9, 0.999, 1e-8, decay, decoupled, 1}, 2),
+           rule("ladabelief", GATUN_RULE_LADABELIEF, 1e-2, gatun_ladabelief{0.9, 0.999, 1e-8, decay, l2, 0}, 1, 1)
+               .lookahead(2, 0.5, true),
+           rule("ladabelief post", GATUN_RULE_LADABELIEF, 1e-2, gatun_ladabelief{0.9, 0.999, 1e-8, decay, l2, 1}, 2),
+           rule("adal", GATUN_RULE_ADAL, 1e-2, gatun_adal{0.9, 0.999, 1e-8, decay, decoupled, 1, 0, 0}, 2),
+           rule("adal literal", GATUN_RULE_ADAL, 1e-2, gatun_adal{0.9, 0.999, 1e-8, decay, l2, 0, 1, 0}, 2),
+           rule("adal global", GATUN_RULE_ADAL, 1e-2, gatun_adal{0.9, 0.999, 1e-8, decay, l2, 0, 0, 1}, 2),
+           rule("lamb", GATUN_RULE_LAMB, 1e-2, gatun_lamb{0.9, 0.999, 1e-6, decay, 0, 0}, 2).clip(1),
+           rule("lars", GATUN_RULE_LARS, 1e-1, gatun_lars{0.9, decay, 1e-2, 1e-8, 1, 0, 0, 0}, 1),
+           rule("lars byol", GATUN_RULE_LARS, 1e-1, gatun_lars{0, decay, 1e-2, 1e-8, 0, 1, 1, 0}, 0),
+       })
+    specs.push_back(spec);
+  return specs;
+}
+
 // Sizes at every border there is: registers, lanes (32), chunks (2048), powers of two around them; rows of 1, 9, 577,
 // 20,011.
 inline std::vector<Shape> all_shapes() {
