@@ -121,6 +121,7 @@ void capture() {
   // Addresses that the device does not know yet cannot be captured: a replay would bring them back for ever.
   CHECK_OK(gatun_plan_gradient(plan, 0, 0, nullptr));
   cudaGraph_t refused = nullptr;
+  arguments.lr = unused;
   cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
   CHECK(gatun_step(plan, &arguments) == GATUN_CUDA_ERROR &&
             std::strstr(gatun_last_error(), "cudaErrorStreamCaptureUnsupported") != nullptr,
