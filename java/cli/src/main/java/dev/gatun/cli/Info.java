@@ -36,6 +36,16 @@ final class Info implements Callable<Integer> {
             "sing(softplus=0, lookahead=0)",
             "sing(adamw())",
             "lookahead(adamw())",
+            "adabelief()",
+            "radam()",
+            "pnm(lr=0.01)",
+            "adapnm()",
+            "aida()",
+            "ladam()",
+            "ladabelief()",
+            "adal()",
+            "lamb()",
+            "lars(lr=0.2)",
             "ema(adamw())",
             "clip(adamw())");
 
