@@ -10,7 +10,7 @@ import java.util.List;
  *
  * <p>{@link Object#toString} prints a rule as {@link #parse} reads it: {@code lookahead(sing(adam(lr=0.005)), k=5)}.
  *
- * <p>A new rule is a record with a {@code RuleForm}, named here and in {@code RuleForm}'s registry.
+ * <p>A new rule is a record with a {@code RuleForm}, named here.
  */
 public sealed interface Rule
         permits Sgd,
