@@ -2,23 +2,26 @@
 # Builds the native libraries: libgatun.so and, where nvcc is found, libgatun_cuda.so. Quiet when nothing is to be done.
 #   --cuda=auto|on|off     the CUDA backend: if nvcc is there (default), or fail without it, or not at all
 #   --sanitize=LIST        address,undefined or thread; such libraries are for the C++ tests, not for the JVM
-#   --test                 build the C++ tests too, and run them
+#   --test                 build the C++ tests too, and run them; --test=nightly: also those that take minutes
+#   --emulator             build the CUDA backend over an emulated GPU, too, into DIR-emulated: for the Java tests
 #   --arch=LIST            CUDA architectures as CMake writes them (default "80-real;90-real;100-real;100-virtual")
 #   --check-tools          only say what is missing here to build
 #   --output DIR           where the libraries go (default target/native, with --sanitize target/native-<first sanitizer>)
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 
-usage() { sed -n '2,8s/^# //p' "$0"; }
+usage() { sed -n '2,9s/^# //p' "$0"; }
 fail() { echo "build-native.sh: $*" >&2; exit 2; }
 
-cuda=auto sanitize='' test=OFF check=OFF arch='' output=''
+cuda=auto sanitize='' test='' emulator=OFF check=OFF arch='' output=''
 default_arch='80-real;90-real;100-real;100-virtual'
 while [ $# -gt 0 ]; do
   case $1 in
     --cuda=auto | --cuda=on | --cuda=off) cuda=${1#*=} ;;
     --sanitize=*) sanitize=${1#*=} ;;
-    --test) test=ON ;;
+    --test) test=Release ;;
+    --test=nightly) test=nightly ;;
+    --emulator) emulator=ON ;;
     --check-tools) check=ON ;;
     --arch=*) arch=${1#*=} ;;
     --output=*) output=${1#*=} ;;
@@ -34,6 +37,7 @@ case $sanitize in
 esac
 if [ -n "$sanitize" ]; then # sanitizers are for host code
   [ "$cuda" != on ] || fail "--sanitize and --cuda=on do not go together"
+  [ $emulator = OFF ] || fail "--sanitize and --emulator do not go together: a JVM cannot load the result"
   cuda=off
 fi
 output=${output:-$root/target/native${sanitize:+-${sanitize%%,*}}}
@@ -69,7 +73,11 @@ flock 9
 
 # Configures again only when an option or a tool changed; CMake itself watches its files.
 tools="${CXX:-g++} $nvcc $root"
-wanted="$tools $with_cuda $sanitize $test $arch"
+tests=OFF
+[ -z "$test" ] && [ $emulator = OFF ] || tests=ON
+wanted="$tools $with_cuda $sanitize $arch tests=$tests"
+# A folder that knows the tests stays as it is: they are built only when asked for.
+[ "$(cat "$build/configured" 2>/dev/null)" != "${wanted%OFF}ON" ] || wanted=${wanted%OFF}ON
 if [ "$(cat "$build/configured" 2>/dev/null)" != "$wanted" ]; then
   # CMake takes other options for the same folder, but not other compilers.
   [[ "$(cat "$build/configured" 2>/dev/null)" == "$tools "* ]] || rm -rf "$build"
@@ -78,12 +86,16 @@ if [ "$(cat "$build/configured" 2>/dev/null)" != "$wanted" ]; then
   ! command -v ninja >/dev/null || generator=(-G Ninja)
   log=$output/configure.log
   cmake "${generator[@]}" -S "$root/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DGATUN_CUDA=$with_cuda \
-    -DGATUN_TESTS=$test -DGATUN_SANITIZE="$sanitize" -DGATUN_ARCH="$arch" ${nvcc:+-DCMAKE_CUDA_COMPILER="$nvcc"} \
+    -DGATUN_TESTS=$tests -DGATUN_SANITIZE="$sanitize" -DGATUN_ARCH="$arch" ${nvcc:+-DCMAKE_CUDA_COMPILER="$nvcc"} \
     --no-warn-unused-cli >"$log" 2>&1 || { cat "$log" >&2; fail "CMake could not configure native/; its output is above"; }
   echo "$wanted" >"$build/configured"
 fi
+targets=(gatun abi_dump)
+[ $with_cuda = OFF ] || targets+=(gatun_cuda)
+[ $emulator = OFF ] || targets+=(gatun_cuda_emulated)
+[ -z "$test" ] || targets=(all)
 log=$output/build.log
-cmake --build "$build" --parallel >"$log" 2>&1 || { cat "$log" >&2; fail "the native build failed; the compiler's output is above"; }
+cmake --build "$build" --parallel --target "${targets[@]}" >"$log" 2>&1 || { cat "$log" >&2; fail "the native build failed; the compiler's output is above"; }
 
 [ $with_cuda = ON ] || rm -f "$build/libgatun_cuda.so" # of an earlier build with it
 
@@ -95,5 +107,10 @@ install_file() {
 install_file "$build/libgatun.so" "$output/libgatun.so"
 install_file "$build/libgatun_cuda.so" "$output/libgatun_cuda.so"
 install_file "$build/abi_dump" "$output/abi_dump"
+if [ $emulator = ON ]; then # a folder of the same names, for -Dgatun.library.path
+  mkdir -p "$output-emulated"
+  install_file "$build/libgatun.so" "$output-emulated/libgatun.so"
+  install_file "$build/test/libgatun_cuda_emulated.so" "$output-emulated/libgatun_cuda.so"
+fi
 
-[ $test = OFF ] || (cd "$build" && ctest --output-on-failure --parallel "$(nproc)")
+[ -z "$test" ] || (cd "$build" && ctest -C "$test" --output-on-failure --parallel "$(nproc)")
