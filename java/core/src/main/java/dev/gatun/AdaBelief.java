@@ -38,8 +38,12 @@ public record AdaBelief(
         boolean degenerateToSgd,
         boolean amsgrad)
         implements Rule {
-    static final RuleForm<AdaBelief> FORM =
-            RuleForm.of(AdaBelief.class, AdaBelief::recipe).name("adabelief", of(1e-3));
+    static final RuleForm<AdaBelief> FORM = RuleForm.of(AdaBelief.class, AdaBelief::recipe)
+            .name("adabelief", of(1e-3))
+            .about(
+                    "Adam with the squared distance of the gradient from its running mean in place of its square",
+                    "AdaBelief Optimizer: Adapting Stepsizes by the Belief in Observed Gradients",
+                    "arXiv 2010.07468");
 
     /**
      * Checks the hyperparameters.

@@ -39,7 +39,12 @@ public record AdaL(
         EpsMode epsMode,
         Scope scope)
         implements Rule {
-    static final RuleForm<AdaL> FORM = RuleForm.of(AdaL.class, AdaL::recipe).name("adal", of(1e-3));
+    static final RuleForm<AdaL> FORM = RuleForm.of(AdaL.class, AdaL::recipe)
+            .name("adal", of(1e-3))
+            .about(
+                    "a reconstruction, as no code of its authors was found: Adam on gradients multiplied by their own l1 norm",
+                    "AdaL: Adaptive Gradient Transformation Contributes to Convergences and Generalizations",
+                    "arXiv 2107.01525");
 
     /**
      * Checks the hyperparameters.

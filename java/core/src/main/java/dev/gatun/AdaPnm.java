@@ -35,8 +35,12 @@ public record AdaPnm(
         Decay decay,
         boolean amsgrad)
         implements Rule {
-    static final RuleForm<AdaPnm> FORM =
-            RuleForm.of(AdaPnm.class, AdaPnm::recipe).name("adapnm", of(1e-3));
+    static final RuleForm<AdaPnm> FORM = RuleForm.of(AdaPnm.class, AdaPnm::recipe)
+            .name("adapnm", of(1e-3))
+            .about(
+                    "positive-negative momentum over the second moment of Adam",
+                    "Positive-Negative Momentum: Manipulating Stochastic Gradient Noise to Improve Generalization",
+                    "arXiv 2103.17182");
 
     /**
      * Checks the hyperparameters.

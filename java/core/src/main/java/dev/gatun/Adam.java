@@ -38,7 +38,15 @@ public record Adam(
         implements Rule {
     static final RuleForm<Adam> FORM = RuleForm.of(Adam.class, Adam::recipe)
             .name("adamw", w(1e-3), rule -> rule.decay == Decay.DECOUPLED)
-            .name("adam", of(1e-3));
+            .about(
+                    "Adam with weight decay taken off the weights, not added to the gradients",
+                    "Decoupled Weight Decay Regularization",
+                    "arXiv 1711.05101")
+            .name("adam", of(1e-3))
+            .about(
+                    "steps scaled by running means of the gradients and of their squares",
+                    "Adam: A Method for Stochastic Optimization",
+                    "arXiv 1412.6980");
 
     /**
      * Checks the hyperparameters.

@@ -40,7 +40,12 @@ public record Aida(
         double xi,
         boolean outerEps)
         implements Rule {
-    static final RuleForm<Aida> FORM = RuleForm.of(Aida.class, Aida::recipe).name("aida", of(1e-3));
+    static final RuleForm<Aida> FORM = RuleForm.of(Aida.class, Aida::recipe)
+            .name("aida", of(1e-3))
+            .about(
+                    "AdaBelief after layer-wise projections of gradient and momentum onto each other, which narrows the range of step sizes",
+                    "A DNN Optimizer that Improves over AdaBelief by Suppression of the Adaptive Stepsize Range",
+                    "arXiv 2203.13273");
 
     /**
      * Checks the hyperparameters.

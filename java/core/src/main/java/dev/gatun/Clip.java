@@ -8,7 +8,12 @@ package dev.gatun;
  * @param norm the largest norm, above 0
  */
 public record Clip(Rule inner, double norm) implements Rule {
-    static final RuleForm<Clip> FORM = RuleForm.of(Clip.class, Clip::recipe).name("clip", new Clip(Adam.of(1e-3), 1));
+    static final RuleForm<Clip> FORM = RuleForm.of(Clip.class, Clip::recipe)
+            .name("clip", new Clip(Adam.of(1e-3), 1))
+            .about(
+                    "gradients shortened to a largest global norm",
+                    "On the difficulty of training Recurrent Neural Networks",
+                    "arXiv 1211.5063");
 
     /**
      * Checks the hyperparameters.

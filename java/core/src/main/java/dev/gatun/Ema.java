@@ -9,7 +9,12 @@ package dev.gatun;
  * @param tau how much of the average stays at a step, from 0 to 1
  */
 public record Ema(Rule inner, double tau) implements Rule {
-    static final RuleForm<Ema> FORM = RuleForm.of(Ema.class, Ema::recipe).name("ema", new Ema(Adam.of(1e-3), 0.999));
+    static final RuleForm<Ema> FORM = RuleForm.of(Ema.class, Ema::recipe)
+            .name("ema", new Ema(Adam.of(1e-3), 0.999))
+            .about(
+                    "an exponential average of the weights beside them",
+                    "Bootstrap your own latent: A new approach to self-supervised Learning",
+                    "arXiv 2006.07733");
 
     /**
      * Checks the hyperparameters.

@@ -29,8 +29,12 @@ import java.util.List;
 public record LAdaBelief(
         double lr, double beta1, double beta2, double eps, double weightDecay, Decay decay, Layerwise layerwise)
         implements Rule {
-    static final RuleForm<LAdaBelief> FORM =
-            RuleForm.of(LAdaBelief.class, LAdaBelief::recipe).name("ladabelief", of(1e-3));
+    static final RuleForm<LAdaBelief> FORM = RuleForm.of(LAdaBelief.class, LAdaBelief::recipe)
+            .name("ladabelief", of(1e-3))
+            .about(
+                    "AdaBelief with one second moment for a whole layer",
+                    "On Exploiting Layerwise Gradient Statistics for Effective Training of Deep Neural Networks",
+                    "arXiv 2203.13273v2");
 
     /**
      * Checks the hyperparameters.

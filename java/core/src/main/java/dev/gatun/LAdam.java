@@ -29,7 +29,12 @@ import java.util.List;
 public record LAdam(
         double lr, double beta1, double beta2, double eps, double weightDecay, Decay decay, Layerwise layerwise)
         implements Rule {
-    static final RuleForm<LAdam> FORM = RuleForm.of(LAdam.class, LAdam::recipe).name("ladam", of(1e-3));
+    static final RuleForm<LAdam> FORM = RuleForm.of(LAdam.class, LAdam::recipe)
+            .name("ladam", of(1e-3))
+            .about(
+                    "Adam with one second moment for a whole layer",
+                    "On Exploiting Layerwise Gradient Statistics for Effective Training of Deep Neural Networks",
+                    "arXiv 2203.13273v2");
 
     /**
      * Checks the hyperparameters.

@@ -36,7 +36,12 @@ public record Lamb(
         boolean alwaysAdapt,
         boolean trustClip)
         implements Rule {
-    static final RuleForm<Lamb> FORM = RuleForm.of(Lamb.class, Lamb::recipe).name("lamb", of(1e-3));
+    static final RuleForm<Lamb> FORM = RuleForm.of(Lamb.class, Lamb::recipe)
+            .name("lamb", of(1e-3))
+            .about(
+                    "Adam with a step for each layer in proportion to the norm of its weights",
+                    "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes",
+                    "arXiv 1904.00962");
 
     /**
      * Checks the hyperparameters.

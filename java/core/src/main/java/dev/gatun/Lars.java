@@ -36,7 +36,12 @@ public record Lars(
         Variant variant,
         boolean clip)
         implements Rule {
-    static final RuleForm<Lars> FORM = RuleForm.of(Lars.class, Lars::recipe).name("lars", of(0), "lr");
+    static final RuleForm<Lars> FORM = RuleForm.of(Lars.class, Lars::recipe)
+            .name("lars", of(0), "lr")
+            .about(
+                    "SGD with a step for each layer in proportion to the norm of its weights",
+                    "Large Batch Training of Convolutional Networks",
+                    "arXiv 1708.03888");
 
     /**
      * Checks the hyperparameters.

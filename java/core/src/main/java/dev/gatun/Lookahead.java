@@ -10,8 +10,12 @@ package dev.gatun;
  * @param alpha how far the slow weights go, from 0 to 1
  */
 public record Lookahead(Rule inner, int k, double alpha) implements Rule {
-    static final RuleForm<Lookahead> FORM =
-            RuleForm.of(Lookahead.class, Lookahead::recipe).name("lookahead", of(Adam.of(1e-3)));
+    static final RuleForm<Lookahead> FORM = RuleForm.of(Lookahead.class, Lookahead::recipe)
+            .name("lookahead", of(Adam.of(1e-3)))
+            .about(
+                    "weights moved part of the way from slow weights to those of another optimizer, every few steps",
+                    "Lookahead Optimizer: k steps forward, 1 step back",
+                    "arXiv 1907.08610");
 
     /**
      * Checks the hyperparameters.

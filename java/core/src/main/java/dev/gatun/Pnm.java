@@ -24,7 +24,12 @@ import java.util.List;
  * @param decay how weight decay enters
  */
 public record Pnm(double lr, double beta1, double beta0, double weightDecay, Decay decay) implements Rule {
-    static final RuleForm<Pnm> FORM = RuleForm.of(Pnm.class, Pnm::recipe).name("pnm", of(0), "lr");
+    static final RuleForm<Pnm> FORM = RuleForm.of(Pnm.class, Pnm::recipe)
+            .name("pnm", of(0), "lr")
+            .about(
+                    "SGD with two momenta fed in turn, one with a negative weight, which adds noise without a larger batch",
+                    "Positive-Negative Momentum: Manipulating Stochastic Gradient Noise to Improve Generalization",
+                    "arXiv 2103.17182");
 
     /**
      * Checks the hyperparameters.

@@ -27,7 +27,12 @@ import java.util.List;
  */
 public record RAdam(double lr, double beta1, double beta2, double eps, double weightDecay, boolean degenerateToSgd)
         implements Rule {
-    static final RuleForm<RAdam> FORM = RuleForm.of(RAdam.class, RAdam::recipe).name("radam", of(1e-3));
+    static final RuleForm<RAdam> FORM = RuleForm.of(RAdam.class, RAdam::recipe)
+            .name("radam", of(1e-3))
+            .about(
+                    "Adam whose first steps are rectified while the second moment is uncertain",
+                    "On the Variance of the Adaptive Learning Rate and Beyond",
+                    "arXiv 1908.03265");
 
     /**
      * Checks the hyperparameters.

@@ -32,7 +32,8 @@ public sealed interface Rule
                 Ema {
     /**
      * Reads a specification string such as {@code adamw(lr=1e-3, weight_decay=0.1)} or {@code clip(sing(), norm=0.5)}.
-     * Keys left out take their default; white space is free.
+     * Keys left out take their default, and with all of them the parentheses may go: {@code adamw}, {@code clip(sing)}.
+     * White space is free.
      *
      * @throws SpecificationException for an unknown name or key, a bad value or a missing parenthesis; it shows where
      */
@@ -49,6 +50,14 @@ public sealed interface Rule
     /** The canonical specification string: every key whose value differs from its default. */
     @Override
     String toString();
+
+    /**
+     * What the rule is and where it was published, in a sentence for reports: its name, what sets it apart, title and
+     * arXiv number. Rules inside follow.
+     */
+    default String description() {
+        return RuleForm.description(this);
+    }
 
     /**
      * The names of the state tensors that a parameter has, in the order of the C ABI: the update's (momentum {@code b},

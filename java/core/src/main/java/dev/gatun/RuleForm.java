@@ -32,8 +32,8 @@ final class RuleForm<R extends Rule> {
         }
     }
 
-    /** A name, the rule that has its defaults, the rules that print with it, and keys without a default. */
-    record Name<R>(String text, R defaults, Predicate<R> prints, Set<String> required) {}
+    /** A name, the rule that has its defaults, the rules that print with it, keys without a default, and what it is. */
+    record Name<R>(String text, R defaults, Predicate<R> prints, Set<String> required, String about) {}
 
     private final Class<R> type;
     private final Function<R, Recipe> recipe;
@@ -64,14 +64,39 @@ final class RuleForm<R extends Rule> {
 
     /** Adds a name for all rules that no earlier name prints. */
     RuleForm<R> name(String text, R defaults, String... required) {
-        names.add(new Name<>(text, defaults, rule -> true, Set.of(required)));
+        names.add(new Name<>(text, defaults, rule -> true, Set.of(required), ""));
         return this;
     }
 
     /** Adds a name for some rules. */
     RuleForm<R> name(String text, R defaults, Predicate<R> prints) {
-        names.add(new Name<>(text, defaults, prints, Set.of()));
+        names.add(new Name<>(text, defaults, prints, Set.of(), ""));
         return this;
+    }
+
+    /**
+     * Says of the name added last what it is and where it was published, for readers of reports.
+     *
+     * @param what the end of a sentence that begins with the name: "Adam with ..."
+     * @param title of the publication
+     * @param where its arXiv number, or venue and year
+     */
+    RuleForm<R> about(String what, String title, String where) {
+        Name<R> last = names.removeLast();
+        String about = what + " (\"" + title + "\", " + where + ")";
+        names.add(new Name<>(last.text, last.defaults, last.prints, last.required, about));
+        return this;
+    }
+
+    /** What a rule is and where it was published, and the same of the rules inside. */
+    static String description(Rule rule) {
+        return descriptionOf(of(rule), rule);
+    }
+
+    private static <R extends Rule> String descriptionOf(RuleForm<R> form, Rule rule) {
+        Name<R> name = form.nameOf(form.type.cast(rule));
+        String about = name.text + ": " + name.about;
+        return form.wraps() ? about + "; around " + description((Rule) form.inner.of(rule)) : about;
     }
 
     /** What a rule comes to. */
@@ -105,8 +130,7 @@ final class RuleForm<R extends Rule> {
 
     /** The canonical specification string: the keys that differ from the defaults, in order. */
     String print(R rule) {
-        Name<R> name =
-                names.stream().filter(n -> n.prints().test(rule)).findFirst().orElseThrow();
+        Name<R> name = nameOf(rule);
         StringJoiner arguments = new StringJoiner(", ", name.text() + "(", ")");
         if (wraps()) {
             arguments.add(inner.of(rule).toString());
@@ -118,6 +142,13 @@ final class RuleForm<R extends Rule> {
             }
         }
         return arguments.toString();
+    }
+
+    private Name<R> nameOf(R rule) {
+        return names.stream()
+                .filter(name -> name.prints().test(rule))
+                .findFirst()
+                .orElseThrow();
     }
 
     /**

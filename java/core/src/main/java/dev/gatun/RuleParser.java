@@ -1,6 +1,5 @@
 package dev.gatun;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -9,7 +8,7 @@ import java.util.stream.Stream;
 
 /**
  * Reads {@code name(argument, ...)}: an argument is {@code key=value} or, first and only where the name takes one, an
- * inner rule. What names and keys there are is said by {@link RuleForm}.
+ * inner rule. A name alone is one with all defaults. What names and keys there are is said by {@link RuleForm}.
  */
 final class RuleParser {
     /** As many transformations and averages as the C ABI takes; deeper nesting is only an attack on the stack. */
@@ -37,11 +36,14 @@ final class RuleParser {
             throw in.error("more than " + DEEPEST + " optimizers inside each other", start);
         }
         requireKnown(name, start);
-        in.require('(', "'" + name + "' has no '(': write " + name + "(), with key=value for what is not default");
         Rule inner = null;
         Map<String, Given> values = new LinkedHashMap<>();
         boolean first = true;
-        while (!in.take(')')) {
+        boolean bare = in.atNameEnd();
+        if (!bare) {
+            in.require('(', "'" + name + "' has no '(': write " + name + "(), with key=value for what is not default");
+        }
+        while (!bare && !in.take(')')) {
             if (!first) {
                 in.require(',', "a ',' or the closing ')' of '" + name + "' is missing");
             }
@@ -49,7 +51,7 @@ final class RuleParser {
             if (in.atEnd()) {
                 throw in.error("the closing ')' of '" + name + "' is missing", argument);
             }
-            if (in.atInnerRule()) {
+            if (in.atInnerRule(names())) {
                 if (!first) {
                     throw in.error("an inner optimizer must be the first argument of '" + name + "'", argument);
                 }
@@ -98,7 +100,10 @@ final class RuleParser {
                 .orElseThrow();
         for (String required : named.required()) {
             if (!values.containsKey(required)) {
-                throw in.error("'" + name + "' needs " + required + ": it has no default", start);
+                throw in.error(
+                        "'" + name + "' needs " + required + ": it has no default, write " + name + "(" + required
+                                + "=...)",
+                        start);
             }
         }
         Object[] arguments = new Object[form.keys().size()];
@@ -164,13 +169,17 @@ final class RuleParser {
                 .orElseThrow();
     }
 
+    private static List<String> names() {
+        return RuleForm.all().stream()
+                .flatMap(form -> form.names().stream().map(RuleForm.Name::text))
+                .distinct()
+                .sorted()
+                .toList();
+    }
+
     private void requireKnown(String name, int start) {
-        List<String> names = new ArrayList<>();
-        for (RuleForm<?> form : RuleForm.all()) {
-            form.names().forEach(n -> names.add(n.text()));
-        }
-        if (!names.contains(name)) {
-            List<String> sorted = names.stream().distinct().sorted().toList();
+        List<String> sorted = names();
+        if (!sorted.contains(name)) {
             throw in.error(
                     "there is no optimizer '" + name + "'" + Nearest.hint(name, sorted) + " There are "
                             + String.join(", ", sorted),

@@ -1,5 +1,6 @@
 package dev.gatun;
 
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -7,7 +8,7 @@ import java.util.regex.Pattern;
 final class Scanner {
     private static final Pattern WORD = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
     private static final Pattern VALUE = Pattern.compile("[A-Za-z0-9_.+-]+");
-    private static final Pattern INNER = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*\\s*\\(");
+    private static final Pattern INNER = Pattern.compile("([A-Za-z_][A-Za-z0-9_]*)\\s*([(,)])");
     private static final Pattern NUMBER = Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?");
 
     private final String text;
@@ -44,7 +45,7 @@ final class Scanner {
 
     void requireEnd() {
         if (!atEnd()) {
-            throw error("nothing is expected after the closing ')'", position);
+            throw error("nothing is expected after the end of an optimizer", position);
         }
     }
 
@@ -56,9 +57,15 @@ final class Scanner {
         return match(VALUE, "'" + key + "' has no value: write " + key + "=...");
     }
 
-    /** Whether a name and its parenthesis come next. */
-    boolean atInnerRule() {
-        return INNER.matcher(text).region(position, text.length()).lookingAt();
+    /** Whether a name and its parenthesis come next, or one of these names as a whole argument. */
+    boolean atInnerRule(List<String> names) {
+        Matcher inner = INNER.matcher(text).region(position, text.length());
+        return inner.lookingAt() && (inner.group(2).equals("(") || names.contains(inner.group(1)));
+    }
+
+    /** Whether nothing belongs to the name before: the end, the end of an argument, or that of all arguments. */
+    boolean atNameEnd() {
+        return atEnd() || text.charAt(position) == ',' || text.charAt(position) == ')';
     }
 
     double number(String name, String value, int at) {

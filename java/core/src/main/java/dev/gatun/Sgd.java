@@ -25,8 +25,12 @@ import java.util.List;
  */
 public record Sgd(double lr, double momentum, double dampening, boolean nesterov, double weightDecay, Decay decay)
         implements Rule {
-    static final RuleForm<Sgd> FORM =
-            RuleForm.of(Sgd.class, Sgd::recipe).name("sgd", new Sgd(0, 0, 0, false, 0, Decay.L2), "lr");
+    static final RuleForm<Sgd> FORM = RuleForm.of(Sgd.class, Sgd::recipe)
+            .name("sgd", new Sgd(0, 0, 0, false, 0, Decay.L2), "lr")
+            .about(
+                    "stochastic gradient descent, here with optional momentum",
+                    "On the importance of initialization and momentum in deep learning",
+                    "ICML 2013");
 
     /**
      * Checks the hyperparameters.

@@ -37,7 +37,12 @@ public record Sing(
         int lookahead,
         double lookaheadAlpha)
         implements Rule {
-    static final RuleForm<Sing> FORM = RuleForm.of(Sing.class, Sing::recipe).name("sing", official(5e-3));
+    static final RuleForm<Sing> FORM = RuleForm.of(Sing.class, Sing::recipe)
+            .name("sing", official(5e-3))
+            .about(
+                    "layer-wise standardized gradients fed to AdamW, in the released form with a softplus denominator and look-ahead",
+                    "SING: A Plug-and-Play DNN Learning Technique",
+                    "arXiv 2305.15997");
 
     /**
      * Checks the hyperparameters.

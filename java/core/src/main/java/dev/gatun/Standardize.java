@@ -11,8 +11,12 @@ package dev.gatun;
  * @param eps added to the norm, 0 or more
  */
 public record Standardize(Rule inner, boolean center, boolean normalize, double eps) implements Rule {
-    static final RuleForm<Standardize> FORM =
-            RuleForm.of(Standardize.class, Standardize::recipe).name("sing", Sing.before(Adam.of(1e-3)));
+    static final RuleForm<Standardize> FORM = RuleForm.of(Standardize.class, Standardize::recipe)
+            .name("sing", Sing.before(Adam.of(1e-3)))
+            .about(
+                    "layer-wise standardized gradients in front of another optimizer",
+                    "SING: A Plug-and-Play DNN Learning Technique",
+                    "arXiv 2305.15997");
 
     /**
      * Checks the hyperparameters.

@@ -21,6 +21,10 @@ class SpecificationTest {
                 "adam()                                     | adam()",
                 "adam(lr=1e-3, beta1=.9)                    | adam()",
                 "adamw()                                    | adamw()",
+                " adamw                                     | adamw()",
+                "sing                                       | sing()",
+                "sing(adamw)                                | sing(adamw())",
+                "lookahead( clip(sing , norm=2) , k=3)      | lookahead(clip(sing(), norm=2), k=3)",
                 "adamw( lr = 1e-2 , weight_decay=.1 )       | adamw(lr=0.01, weight_decay=0.1)",
                 "adam(decay=decoupled, weight_decay=0.01)   | adamw()",
                 "adamw(decay=l2)                            | adam(weight_decay=0.01)",
@@ -65,7 +69,15 @@ class SpecificationTest {
                 "adam(lr=1d)                  | 8  | lr must be a number",
                 "adam(decay=l3) | 11 | decay must be l2 or decoupled or fixed, and is 'l3': did you mean 'l2'?",
                 "adam(amsgrad=yes)            | 13 | amsgrad must be true or false, and is 'yes'",
-                "adam                         | 4  | 'adam' has no '('",
+                "adam lr=1                    | 5  | 'adam' has no '('",
+                "sgd                          | 0  | 'sgd' needs lr: it has no default, write sgd(lr=...)",
+                "clip(sgd)                    | 5  | 'sgd' needs lr",
+                "clip                         | 0  | 'clip' needs an inner optimizer as its first argument",
+                "adm                          | 0  | no optimizer 'adm': did you mean 'adam'?",
+                "adam, adam                   | 4  | nothing is expected after the end of an optimizer",
+                "clip(adam norm=1)            | 10 | 'adam' has no value",
+                "clip(norm=1, adam)           | 13 | an inner optimizer must be the first argument of 'clip'",
+                "adam(adam)                   | 5  | 'adam' takes no inner optimizer",
                 "adam(                        | 5  | the closing ')' of 'adam' is missing",
                 "adam(lr=1                    | 9  | a ',' or the closing ')' of 'adam' is missing",
                 "adam(lr=1 beta1=2)           | 10 | a ',' or the closing ')' of 'adam' is missing",
@@ -73,8 +85,8 @@ class SpecificationTest {
                 "adam(lr=)                    | 8  | 'lr' has no value",
                 "adam(lr=1, lr=2)             | 11 | 'lr' is given twice",
                 "adam(lr=1,)                  | 10 | a key of 'adam' is expected",
-                "adam())                      | 6  | nothing is expected after the closing ')'",
-                "adam() adam()                | 7  | nothing is expected after the closing ')'",
+                "adam())                      | 6  | nothing is expected after the end of an optimizer",
+                "adam() adam()                | 7  | nothing is expected after the end of an optimizer",
                 "sgd()                        | 0  | 'sgd' needs lr",
                 "sgd(lr=1, nesterov=true)     | 19 | nesterov needs momentum above 0",
                 "adam(adam())                 | 5  | 'adam' takes no inner optimizer",
@@ -98,6 +110,37 @@ class SpecificationTest {
     void emptinessIsNoOptimizer(String specification) {
         assertThat(catchThrowableOfType(SpecificationException.class, () -> Rule.parse(specification)))
                 .hasMessageContaining("the name of an optimizer is expected");
+    }
+
+    /** The names that need nothing are those that stand for their defaults. */
+    @Test
+    void aBareNameIsTheNameWithItsDefaults() {
+        for (RuleForm<?> form : RuleForm.all()) {
+            for (RuleForm.Name<?> name : form.names()) {
+                if (!form.wraps() && name.required().isEmpty()) {
+                    assertThat(Rule.parse(name.text()))
+                            .isEqualTo(name.defaults())
+                            .hasToString(name.text() + "()");
+                }
+            }
+        }
+    }
+
+    /** Reports take their sentence on an optimizer, and where it is published, from its registration. */
+    @Test
+    void everyNameSaysWhatItIsAndWhereItIsPublished() {
+        for (RuleForm<?> form : RuleForm.all()) {
+            for (RuleForm.Name<?> name : form.names()) {
+                assertThat(name.about())
+                        .as("about() of '" + name.text() + "'")
+                        .matches(".{20,} \\(\"[^\"]{20,}\", (arXiv \\d{4}\\.\\d{4,5}(v\\d)?|\\w+ \\d{4})\\)");
+            }
+        }
+        assertThat(Rule.parse("clip(sing(adamw))").description())
+                .startsWith("clip: ")
+                .contains("1211.5063); around sing: ", "2305.15997); around adamw: ")
+                .endsWith("(\"Decoupled Weight Decay Regularization\", arXiv 1711.05101)");
+        assertThat(Rule.parse("adal").description()).contains("reconstruction");
     }
 
     @Test
