@@ -76,7 +76,8 @@ typedef enum gatun_decay { GATUN_DECAY_L2 = 0, GATUN_DECAY_DECOUPLED = 1, GATUN_
   RULE(10, LAMB, lamb, double beta1; double beta2; double eps; double weight_decay; int32_t always_adapt;             \
        int32_t trust_clip;)                                                                                           \
   RULE(11, LARS, lars, double momentum; double weight_decay; double eta; double eps; int32_t nesterov; int32_t byol;  \
-       int32_t clip; int32_t reserved;)
+       int32_t clip; int32_t reserved;)                                                                               \
+  RULE(12, GENERIC_ADAM, generic_adam, double beta1; double r; double eps;)
 
 #define GATUN_RULE_CONSTANT(number, constant, name, fields) GATUN_RULE_##constant = number,
 typedef enum gatun_rule { GATUN_RULES(GATUN_RULE_CONSTANT) } gatun_rule;

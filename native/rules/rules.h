@@ -4,6 +4,7 @@
 #include "adal.h"
 #include "adam.h"
 #include "aida.h"
+#include "generic_adam.h"
 #include "layerwise.h"
 #include "pnm.h"
 #include "sgd.h"

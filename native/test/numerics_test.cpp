@@ -157,6 +157,26 @@ void powers() {
   CHECK(gatun::power(0, 0) == 1 && gatun::power(0, 5) == 0, "powers of 0");
 }
 
+double fractional_power_error() {
+  double worst = 0;
+  for (const double r : {0.0, 1e-300, 1e-9, 0.1, 0.25, 1.0 / 3, 0.5, 0.75, 0.999, 1.0}) {
+    const auto probe = [&](int64_t n) {
+      const long double exact = std::pow(static_cast<long double>(n), static_cast<long double>(r));
+      const double e = ulps(gatun::fractional_power(n, r), exact);
+      CHECK(e <= 2.0,  // as rules/numeric.h claims
+            "%lld^%.17g = %.17g is off by %g ulp", (long long)n, r, gatun::fractional_power(n, r), e);
+      worst = std::max(worst, e);
+    };
+    for (int64_t n = 1; n <= 20000; ++n) probe(n);
+    for (int shift = 14; shift < 53; ++shift)
+      for (int64_t n = -3; n <= 3; ++n) probe((int64_t(1) << shift) + n);
+    for (uint64_t i = 0; i < 20000; ++i) probe(int64_t(20000 * std::exp(std::fabs(random_number(31, i)) * 8)));
+    CHECK(gatun::fractional_power(1, r) == 1, "1^%g", r);
+  }
+  CHECK(gatun::fractional_power(12345, 0) == 1, "a power of 0");
+  return worst;
+}
+
 // A caller may flush denormals or round upwards; that neither changes a result nor is changed by a step.
 void rounding_mode_of_the_caller() {
   const std::vector<Shape> shapes = {vector_of(70000), matrix_of(4, 20011),
@@ -239,6 +259,7 @@ int main() {
     f64 = std::max(f64, softplus_error<double>(beta, dense));
   }
   std::printf("softplus: at most %.2f ulp in float, %.2f in double\n", f32, f64);
+  std::printf("fractional power: at most %.2f ulp\n", fractional_power_error());
   powers();
   rounding_mode_of_the_caller();
   extremes();

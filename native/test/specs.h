@@ -77,6 +77,7 @@ inline std::vector<Spec> other_specs(bool with_sums) {
       rule("adapnm", GATUN_RULE_ADAPNM, 1e-2, gatun_adapnm{0.9, 0.999, 1, 1e-8, decay, l2, 1}, 4),
       rule("adapnm without amsgrad", GATUN_RULE_ADAPNM, 1e-2, gatun_adapnm{0.9, 0.999, 1, 1e-8, decay, l2, 0}, 3),
       rule("lookahead of pnm", GATUN_RULE_PNM, 1e-2, gatun_pnm{0.9, 1, decay, l2, 0}, 2).lookahead(2, 0.5, false),
+      rule("generic adam", GATUN_RULE_GENERIC_ADAM, 1e-2, gatun_generic_adam{0.9, 0.75, 1e-8}, 2),
       rule("sing pnm", GATUN_RULE_PNM, 1e-2, gatun_pnm{0.9, 1, decay, l2, 0}, 2).standardize(),
   };
   if (!with_sums) return specs;

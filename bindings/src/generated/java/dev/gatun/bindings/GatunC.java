@@ -320,6 +320,15 @@ public class GatunC extends GatunC$shared {
     public static int GATUN_RULE_LARS() {
         return GATUN_RULE_LARS;
     }
+    private static final int GATUN_RULE_GENERIC_ADAM = (int)12L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_GENERIC_ADAM = 12
+     * }
+     */
+    public static int GATUN_RULE_GENERIC_ADAM() {
+        return GATUN_RULE_GENERIC_ADAM;
+    }
     private static final int GATUN_CLIP = (int)0L;
     /**
      * {@snippet lang=c :

@@ -25,6 +25,7 @@ public sealed interface Rule
                 AdaL,
                 Lamb,
                 Lars,
+                GenericAdam,
                 Sing,
                 Standardize,
                 Clip,

@@ -35,6 +35,7 @@ final class ModelRules {
             case AdaL a -> adaL(a, globalL1);
             case Lamb a -> lamb(a);
             case Lars a -> lars(a);
+            case GenericAdam a -> genericAdam(a);
             default -> throw new AssertionError(rule);
         }
     }
@@ -241,5 +242,12 @@ final class ModelRules {
         }
         Arrays.setAll(s[0], k -> a.momentum() * s[0][k] + d[k]);
         move(lr, a.nesterov() ? map(w.length, k -> d[k] + a.momentum() * s[0][k]) : s[0], k -> 1);
+    }
+
+    private void genericAdam(GenericAdam a) {
+        double theta = 1 - (0.001 + 0.999 * a.r()) / Math.pow(t, a.r());
+        ema(s[0], a.beta1(), g);
+        ema(s[1], theta, map(w.length, k -> g[k] * g[k]));
+        move(lr / Math.sqrt(t), s[0], k -> Math.sqrt(s[1][k]) + a.eps());
     }
 }

@@ -33,6 +33,7 @@ class RuleTest {
             AdaL.of(1e-3),
             Lamb.of(1e-3),
             Lars.of(0.1),
+            GenericAdam.of(1e-3),
             Sing.official(5e-3),
             Sing.before(Adam.of(1e-3)),
             new Clip(Adam.of(1e-3), 1),
@@ -70,6 +71,7 @@ class RuleTest {
             Map.entry("lookaheadAlpha", FRACTION),
             Map.entry("norm", v -> v > 0 && v <= Double.MAX_VALUE),
             Map.entry("alpha", FRACTION),
+            Map.entry("r", FRACTION),
             Map.entry("tau", FRACTION));
 
     static Stream<Arguments> numbers() {

@@ -176,7 +176,7 @@ class SpecificationTest {
         boolean positive = key.equals("norm") ? value > 0 : value >= 0 || key.equals("beta0");
         boolean small = value < 1 || !Set.of("beta1", "beta2").contains(key);
         boolean fraction = value <= 1
-                || !Set.of("dampening", "lookahead_alpha", "alpha", "tau").contains(key);
+                || !Set.of("dampening", "lookahead_alpha", "alpha", "tau", "r").contains(key);
         assertThat(valid).as(specification).isEqualTo(positive && small && fraction);
     }
 

@@ -43,6 +43,8 @@ record Subject(String specification, DType dtype, Backend backend) {
             "lars(lr=0.5, weight_decay=0.01, eta=0.1)",
             "lars(lr=0.1, nesterov=true, weight_decay=0.01, eta=0.1, variant=byol)",
             "lars(lr=0.05, momentum=0, weight_decay=0.01, eta=0.1, clip=true)",
+            "generic_adam(lr=0.05)",
+            "generic_adam(lr=0.05, r=1, beta1=0.5, eps=1e-4)",
             "sing(aida(lr=0.01, weight_decay=0.01, k=1))",
             "clip(lamb(lr=0.01, weight_decay=0.1, max_grad_norm=0), norm=0.5)",
             "sing(lr=0.01, weight_decay=0.5)",

@@ -44,6 +44,7 @@ class TraceTest {
             "lamb_unclipped",
             "lars",
             "lars_byol",
+            "generic_adam",
             "lookahead_adam");
 
     static Stream<Arguments> traces() {

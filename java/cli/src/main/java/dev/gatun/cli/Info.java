@@ -46,6 +46,7 @@ final class Info implements Callable<Integer> {
             "adal()",
             "lamb()",
             "lars(lr=0.2)",
+            "generic_adam()",
             "ema(adamw())",
             "clip(adamw())");
 
