@@ -136,7 +136,8 @@ public record AdaL(
     private Recipe recipe() {
         List<String> slots = List.of("m", "v");
         return Recipe.of(new Recipe.Update(GatunC.GATUN_RULE_ADAL(), this, slots, this::arguments)
-                .withSummed(1 + (weightDecay > 0 && decay == Decay.L2 ? 1 : 0)));
+                .withSummed(1 + (weightDecay > 0 && decay == Decay.L2 ? 1 : 0))
+                .withPooled(scope == Scope.GLOBAL));
     }
 
     private MemorySegment arguments(Arena arena) {

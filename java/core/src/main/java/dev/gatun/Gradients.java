@@ -17,6 +17,8 @@ final class Gradients {
     /** Weights and state, which stay. */
     private final Regions fixed;
 
+    private final List<Tensor> adopted;
+
     private Regions regions = new Regions();
     private final Tensor[] bound;
 
@@ -25,11 +27,16 @@ final class Gradients {
 
     private String[] scopeNames;
 
-    Gradients(List<Parameter> parameters, Device.Kind location, boolean zeroed, Regions fixed) {
+    /**
+     * @param fixed where weights and state are
+     * @param adopted state in memory of the caller's
+     */
+    Gradients(List<Parameter> parameters, Device.Kind location, boolean zeroed, Regions fixed, List<Tensor> adopted) {
         this.parameters = parameters;
         this.location = location;
         this.zeroed = zeroed;
         this.fixed = fixed;
+        this.adopted = adopted;
         this.bound = new Tensor[parameters.size()];
     }
 
@@ -145,6 +152,9 @@ final class Gradients {
             if (bound[i] != null) {
                 distinct.putIfAbsent(bound[i].memory().scope(), name(i));
             }
+        }
+        for (Tensor tensor : adopted) {
+            distinct.putIfAbsent(tensor.memory().scope(), "the adopted state");
         }
         scopes = distinct.keySet().toArray(MemorySegment.Scope[]::new);
         scopeNames = distinct.values().toArray(String[]::new);

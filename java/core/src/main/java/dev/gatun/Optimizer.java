@@ -5,6 +5,7 @@ import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -65,7 +66,7 @@ public final class Optimizer implements AutoCloseable {
         requireUsable(fixed);
         groups.forEach(Optimizer::warnOfFanInOne);
 
-        OptimizerState memory = new OptimizerState(groups);
+        OptimizerState memory = new OptimizerState(groups, builder.state);
         try {
             for (int i = 0; i < parameters.size(); i++) {
                 for (Tensor tensor : memory.tensors(i)) {
@@ -81,7 +82,8 @@ public final class Optimizer implements AutoCloseable {
         }
         Backend.Plan made = plan;
         state = memory;
-        gradients = new Gradients(parameters, device.kind(), zeroGradients, fixed);
+        gradients = new Gradients(
+                parameters, device.kind(), zeroGradients, fixed, builder.state == null ? List.of() : builder.state);
         lr = new double[memory.backendGroups().size()];
         cleanable = Device.CLEANER.register(this, () -> {
             made.close(); // first: its tables point into the memory
@@ -141,6 +143,7 @@ public final class Optimizer implements AutoCloseable {
         private boolean checkFinite = true;
         private boolean zeroGradients;
         private Backend backend;
+        private List<Tensor> state;
 
         private Builder(Device device) {
             this.device = device;
@@ -167,6 +170,19 @@ public final class Optimizer implements AutoCloseable {
         /** Whether a step leaves all bound gradients zero, a refused one, too. Off unless switched on. */
         public Builder zeroGradients(boolean zeroGradients) {
             this.zeroGradients = zeroGradients;
+            return this;
+        }
+
+        /**
+         * Puts the state into memory of the caller's, which keeps its contents: fill it with zeros to begin, or go on
+         * from what is there with {@link Optimizer#resume}. Without this, the optimizer allocates zeros.
+         *
+         * @param state parameter by parameter, a tensor of the weight's type and shape for each of the rule's
+         *     {@link Rule#slots}, or F64 [1] for a slot that is one number, as {@link Optimizer#state} says of an
+         *     optimizer that allocates; it has to stay open as long as the optimizer
+         */
+        public Builder adoptState(List<Tensor> state) {
+            this.state = List.copyOf(Check.notNull("state", state));
             return this;
         }
 
@@ -326,6 +342,26 @@ public final class Optimizer implements AutoCloseable {
         requireOpen();
         requireParameter(parameter);
         return state.steps(parameter);
+    }
+
+    /**
+     * Goes on with state that was adopted or written by the caller: sets the counts that belong to it. Groups, and the
+     * schedules' clock, have taken as many steps as the parameter that took most.
+     *
+     * @param stepsTaken what {@link #stepsTaken} said of every parameter when the state was kept, each 0 or more
+     */
+    public void resume(long... stepsTaken) {
+        requireUse();
+        if (stepsTaken.length != parameters.size()) {
+            throw new IllegalArgumentException("stepsTaken has " + stepsTaken.length + " numbers, and there are "
+                    + parameters.size() + " parameters");
+        }
+        for (long taken : stepsTaken) {
+            Check.atLeast("stepsTaken", taken, 0);
+        }
+        state.setAllSteps(stepsTaken);
+        steps = Arrays.stream(stepsTaken).max().orElse(0);
+        stepped = false;
     }
 
     /** The memory traffic of a step in bytes per parameter element, see {@link Rule#bytesPerParameter}. */

@@ -4,6 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 
 /**
@@ -23,13 +25,35 @@ final class OptimizerState {
     /** The optimizer's group of every group of the backend. */
     private final List<Integer> owners = new ArrayList<>();
 
-    OptimizerState(List<ParameterGroup> groups) {
-        for (int g = 0; g < groups.size(); g++) {
-            add(groups.get(g), g);
+    /**
+     * @param adopted the caller's memory for all state tensors, parameter by parameter and slot by slot, which keeps
+     *     its contents; null to allocate zeros
+     */
+    OptimizerState(List<ParameterGroup> groups, List<Tensor> adopted) {
+        try {
+            requireCount(groups, adopted);
+            Iterator<Tensor> next = adopted == null ? null : adopted.iterator();
+            for (int g = 0; g < groups.size(); g++) {
+                add(groups.get(g), g, next);
+            }
+        } catch (RuntimeException e) {
+            arena.close();
+            throw e;
         }
     }
 
-    private void add(ParameterGroup group, int owner) {
+    private static void requireCount(List<ParameterGroup> groups, List<Tensor> adopted) {
+        int needed = groups.stream()
+                .mapToInt(group ->
+                        group.parameters().size() * group.rule().slots().size())
+                .sum();
+        if (adopted != null && adopted.size() != needed) {
+            throw new IllegalArgumentException("state has " + adopted.size() + " tensors, and the parameters need "
+                    + needed + ": one for each of a rule's slots(), parameter by parameter");
+        }
+    }
+
+    private void add(ParameterGroup group, int owner, Iterator<Tensor> adopted) {
         Recipe recipe = RuleForm.recipe(group.rule());
         List<String> names = recipe.slots();
         int first = backendGroups.size();
@@ -41,7 +65,8 @@ final class OptimizerState {
         types.forEach(type -> members.add(new ArrayList<>()));
         for (Parameter parameter : group.parameters()) {
             int type = types.indexOf(parameter.weight().dtype());
-            List<Tensor> state = allocate(parameter.weight(), recipe);
+            List<Tensor> state =
+                    adopted == null ? allocate(parameter.weight(), recipe) : adopt(parameter, recipe, adopted);
             places.add(new Place(first + type, members.get(type).size()));
             members.get(type).add(member(parameter, state, recipe));
             parameters.add(parameter);
@@ -63,6 +88,24 @@ final class OptimizerState {
                     recipe.scalar(slot)
                             ? Tensor.allocate(arena, DType.F64, 1)
                             : Tensor.allocate(arena, weight.dtype(), weight.shape()));
+        }
+        return state;
+    }
+
+    private static List<Tensor> adopt(Parameter parameter, Recipe recipe, Iterator<Tensor> adopted) {
+        List<Tensor> state = new ArrayList<>();
+        Tensor weight = parameter.weight();
+        for (int slot = 0; slot < recipe.slots().size(); slot++) {
+            Tensor tensor = adopted.next();
+            DType dtype = recipe.scalar(slot) ? DType.F64 : weight.dtype();
+            long[] shape = recipe.scalar(slot) ? new long[] {1} : weight.shape();
+            String name = "the state " + recipe.slots().get(slot) + " of '" + parameter.name() + "'";
+            if (tensor.dtype() != dtype || !Arrays.equals(tensor.shape(), shape)) {
+                throw new IllegalArgumentException(
+                        name + " must be " + dtype + Arrays.toString(shape) + ", and is " + tensor);
+            }
+            Gradients.requireUsable(tensor, weight.location(), true, name);
+            state.add(tensor);
         }
         return state;
     }
@@ -130,6 +173,20 @@ final class OptimizerState {
             if (owners.get(i) == group) {
                 groupCounter(i).set(ValueLayout.JAVA_LONG, 0, steps);
             }
+        }
+    }
+
+    /** Sets every parameter's count; a group has taken as many steps as the parameter that took most. */
+    void setAllSteps(long[] steps) {
+        for (int i = 0; i < steps.length; i++) {
+            setSteps(i, steps[i]);
+        }
+        for (Backend.Group group : backendGroups) {
+            long most = 0;
+            for (int i = 0; i < group.members().size(); i++) {
+                most = Math.max(most, group.counters().getAtIndex(ValueLayout.JAVA_LONG, i));
+            }
+            group.counters().setAtIndex(ValueLayout.JAVA_LONG, group.members().size(), most);
         }
     }
 

@@ -26,6 +26,7 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
      * @param scalars the names of its state scalars, one double for each parameter
      * @param readOnly how many of the slots a step only reads
      * @param summed how many arrays it reads before the update, for sums over its tensor
+     * @param pooled whether its sums are over all tensors of its group
      * @param arguments writes its argument struct
      */
     record Update(
@@ -35,21 +36,26 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
             List<String> scalars,
             int readOnly,
             int summed,
+            boolean pooled,
             Function<Arena, MemorySegment> arguments) {
         Update(int number, Rule hyperparameters, List<String> slots, Function<Arena, MemorySegment> arguments) {
-            this(number, hyperparameters, slots, List.of(), 0, 0, arguments);
+            this(number, hyperparameters, slots, List.of(), 0, 0, false, arguments);
         }
 
         Update withScalars(String... names) {
-            return new Update(number, hyperparameters, slots, List.of(names), readOnly, summed, arguments);
+            return new Update(number, hyperparameters, slots, List.of(names), readOnly, summed, pooled, arguments);
         }
 
         Update withReadOnly(int count) {
-            return new Update(number, hyperparameters, slots, scalars, count, summed, arguments);
+            return new Update(number, hyperparameters, slots, scalars, count, summed, pooled, arguments);
         }
 
         Update withSummed(int arrays) {
-            return new Update(number, hyperparameters, slots, scalars, readOnly, arrays, arguments);
+            return new Update(number, hyperparameters, slots, scalars, readOnly, arrays, pooled, arguments);
+        }
+
+        Update withPooled(boolean pooled) {
+            return new Update(number, hyperparameters, slots, scalars, readOnly, summed, pooled, arguments);
         }
     }
 
@@ -117,6 +123,19 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
     boolean scalar(int slot) {
         return slot >= update.slots().size()
                 && slot < update.slots().size() + update.scalars().size();
+    }
+
+    /** See {@link Rule#reach}. */
+    Rule.Reach reach() {
+        if (update.pooled() || transforms.stream().anyMatch(transform -> transform.kind() == GatunC.GATUN_CLIP())) {
+            return Rule.Reach.ALL;
+        }
+        if (!transforms.isEmpty() || update.summed() > 0 || !update.scalars().isEmpty()) {
+            return Rule.Reach.TENSOR;
+        }
+        return averages.isEmpty() && !RuleForm.decays(update.hyperparameters())
+                ? Rule.Reach.GRADIENT
+                : Rule.Reach.WEIGHT;
     }
 
     /** Elements read and written per parameter and step. */

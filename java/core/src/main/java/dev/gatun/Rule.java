@@ -31,6 +31,18 @@ public sealed interface Rule
                 Clip,
                 Lookahead,
                 Ema {
+    /** How far an update of one element looks around; each constant includes those before it. */
+    enum Reach {
+        /** At the element's own gradients: it can be applied to any slice of a tensor, with its weights unseen. */
+        GRADIENT,
+        /** At the element's own weight: weight decay, averages of the weights. */
+        WEIGHT,
+        /** At its whole tensor, through norms, means or other sums over it: layer by layer. */
+        TENSOR,
+        /** At other tensors, through sums over all of them: a clip by global norm. */
+        ALL
+    }
+
     /**
      * Reads a specification string such as {@code adamw(lr=1e-3, weight_decay=0.1)} or {@code clip(sing(), norm=0.5)}.
      * Keys left out take their default, and with all of them the parentheses may go: {@code adamw}, {@code clip(sing)}.
@@ -67,6 +79,11 @@ public sealed interface Rule
      */
     default List<String> slots() {
         return RuleForm.recipe(this).slots();
+    }
+
+    /** What an update depends on: it says where the rule can be used piece by piece. */
+    default Reach reach() {
+        return RuleForm.recipe(this).reach();
     }
 
     /**

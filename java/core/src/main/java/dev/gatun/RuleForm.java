@@ -104,6 +104,13 @@ final class RuleForm<R extends Rule> {
         return recipeOf(of(rule), rule);
     }
 
+    /** Whether a rule has a weight decay that is not zero. */
+    static boolean decays(Rule rule) {
+        return of(rule).keys().stream()
+                .anyMatch(key ->
+                        key.name().equals("weight_decay") && !key.of(rule).equals(0.0));
+    }
+
     private static <R extends Rule> Recipe recipeOf(RuleForm<R> form, Rule rule) {
         return form.recipe.apply(form.type.cast(rule));
     }
