@@ -2,7 +2,7 @@
 # Builds the native libraries: libgatun.so and, where nvcc is found, libgatun_cuda.so. Quiet when nothing is to be done.
 #   --cuda=auto|on|off     the CUDA backend: if nvcc is there (default), or fail without it, or not at all
 #   --sanitize=LIST        address,undefined or thread; such libraries are for the C++ tests, not for the JVM
-#   --test                 build the C++ tests too, and run them; --test=nightly: also those that take minutes
+#   --test                 build the C++ tests too, and run them; --test=nightly: also those that take minutes; =build: run none
 #   --emulator             build the CUDA backend over an emulated GPU, too, into DIR-emulated: for the Java tests
 #   --arch=LIST            CUDA architectures as CMake writes them (default "80-real;90-real;100-real;100-virtual")
 #   --check-tools          only say what is missing here to build
@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
     --cuda=auto | --cuda=on | --cuda=off) cuda=${1#*=} ;;
     --sanitize=*) sanitize=${1#*=} ;;
     --test) test=Release ;;
-    --test=nightly) test=nightly ;;
+    --test=nightly | --test=build) test=${1#*=} ;;
     --emulator) emulator=ON ;;
     --check-tools) check=ON ;;
     --arch=*) arch=${1#*=} ;;
@@ -95,7 +95,7 @@ targets=(gatun abi_dump)
 [ $emulator = OFF ] || targets+=(gatun_cuda_emulated)
 [ -z "$test" ] || targets=(all)
 log=$output/build.log
-cmake --build "$build" --parallel --target "${targets[@]}" >"$log" 2>&1 || { cat "$log" >&2; fail "the native build failed; the compiler's output is above"; }
+cmake --build "$build" --parallel "$(nproc)" --target "${targets[@]}" >"$log" 2>&1 || { cat "$log" >&2; fail "the native build failed; the compiler's output is above"; }
 
 [ $with_cuda = ON ] || rm -f "$build/libgatun_cuda.so" # of an earlier build with it
 
@@ -113,4 +113,4 @@ if [ $emulator = ON ]; then # a folder of the same names, for -Dgatun.library.pa
   install_file "$build/test/libgatun_cuda_emulated.so" "$output-emulated/libgatun_cuda.so"
 fi
 
-[ -z "$test" ] || (cd "$build" && ctest -C "$test" --output-on-failure --parallel "$(nproc)")
+[ -z "$test" ] || [ "$test" = build ] || (cd "$build" && ctest -C "$test" --output-on-failure --parallel "$(nproc)")
