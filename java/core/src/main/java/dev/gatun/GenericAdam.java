@@ -24,8 +24,12 @@ import java.util.List;
  * @param eps added to the root, 0 or more
  */
 public record GenericAdam(double lr, double r, double beta1, double eps) implements Rule {
-    static final RuleForm<GenericAdam> FORM =
-            RuleForm.of(GenericAdam.class, GenericAdam::recipe).name("generic_adam", of(1e-3));
+    static final RuleForm<GenericAdam> FORM = RuleForm.of(GenericAdam.class, GenericAdam::recipe)
+            .name("generic_adam", of(1e-3))
+            .about(
+                    "Adam with a decay rate of the second moment that grows over the steps, on schedules that are proven to converge",
+                    "A Sufficient Condition for Convergences of Adam and RMSProp",
+                    "arXiv 1811.09358");
 
     /**
      * Checks the hyperparameters.
