@@ -136,12 +136,14 @@ struct UpdateOf {
     }
   }
 
-  // The factors of 32 elements at a time go through L1, so that forming them is vectorised like any update, and their
-  // products are added as rules/geometry.h says.
+  // A rule's factors are formed in registers and their products added as rules/geometry.h says. Where the accumulators
+  // of all 32 lanes would need more than 12 registers, the lanes are taken in parts, each in a pass over the chunk.
   static void sums(const void* before, const void* weight, const void* gradient, void* const* state, size_t n,
                    const Affine* affine, double* sums) {
     constexpr int kSums = R::sums(variant), kSlots = R::slots(variant);
-    const auto c = *static_cast<const typename R::template Before<T>*>(before);
+    static_assert(kSlots <= 2);
+    using Before = typename R::template Before<T>;
+    const Before c = *static_cast<const Before*>(before);
     const T* __restrict w = static_cast<const T*>(weight);
     const T* __restrict g = static_cast<const T*>(gradient);
     alignas(64) T transformed[kChunk];
@@ -151,35 +153,62 @@ struct UpdateOf {
     }
     const Slots<T> slots(state, kSlots);
     Doubles q[kSums][kRegisters] = {};
-    for (size_t i = 0; i < n; i += kLanes) {
-      alignas(64) T a[kSums][kLanes] = {}, b[kSums][kLanes] = {};
-      const size_t lanes = n - i < size_t(kLanes) ? n - i : size_t(kLanes);
-      if (lanes == size_t(kLanes))
-        form<kSlots>(c, w + i, g + i, slots, i, kLanes, a, b);
-      else
-        form<kSlots>(c, w + i, g + i, slots, i, lanes, a, b);
-      for (int k = 0; k < kSums; ++k)
-#pragma GCC unroll 16
-        for (size_t r = 0; r < kRegisters; ++r)
-          q[k][r] = fma_(load(a[k] + r * kWidth), load(b[k] + r * kWidth), q[k][r]);
-    }
+    constexpr size_t kParts = (kSums * kRegisters + 11) / 12, kPart = kRegisters / (kParts > 2 ? 4 : kParts);
+    for (size_t r = 0; r < kRegisters; r += kPart) whole_lanes<kSums, kPart>(c, w, g, slots, n, r, q);
+    if (const size_t rest = n % size_t(kLanes)) last_lanes<kSums>(c, w, g, slots, n - rest, rest, q);
     for (int k = 0; k < kSums; ++k) sums[k] = tree(q[k]);
   }
 
  private:
-  template <int kSlots, class B, int kSums>
-  static GATUN_HD void form(const B& c, const T* __restrict w, const T* __restrict g, const Slots<T>& slots, size_t at,
-                            size_t n, T (&a)[kSums][kLanes], T (&b)[kSums][kLanes]) {
-    const T* __restrict s0 = kSlots > 0 ? slots.s[0] + at : nullptr;
-    const T* __restrict s1 = kSlots > 1 ? slots.s[1] + at : nullptr;
-    static_assert(kSlots <= 2);
-    GATUN_INDEPENDENT
+  // Registers r to r + kPart of every full 32 lanes.
+  template <int kSums, size_t kPart, class B>
+  static GATUN_HD void whole_lanes(const B& before, const T* __restrict w, const T* __restrict g, const Slots<T>& slots,
+                                   size_t n, size_t first, Doubles (&sums)[kSums][kRegisters]) {
+    using P = Packed<T>;
+    const auto c = broadcast(before);
+    Doubles q[kSums][kPart] = {};
+    for (size_t i = first * kWidth; i < n / kLanes * kLanes; i += kLanes) {
+#pragma GCC unroll 16
+      for (size_t r = 0; r < kPart; ++r) {
+        const size_t at = i + r * kWidth;
+        P s[2] = {}, a[kSums], b[kSums];
+        for (int k = 0; k < R::slots(variant); ++k) s[k] = P::load(slots.s[k] + at);
+        R::template factors<variant>(c, P::load(g + at), P::load(w + at), s, a, b);
+        for (int k = 0; k < kSums; ++k) q[k][r] = fma_(widen(a[k]), widen(b[k]), q[k][r]);
+      }
+    }
+    for (int k = 0; k < kSums; ++k)
+      for (size_t r = 0; r < kPart; ++r) sums[k][first + r] = q[k][r];
+  }
+
+  // The last elements, fewer than 32; lanes without one get nothing.
+  template <int kSums, class B>
+  static GATUN_HD void last_lanes(const B& c, const T* __restrict w, const T* __restrict g, const Slots<T>& slots,
+                                  size_t at, size_t n, Doubles (&q)[kSums][kRegisters]) {
+    T a[kSums][kLanes] = {}, b[kSums][kLanes] = {};
     for (size_t l = 0; l < n; ++l) {
-      const T s[2] = {kSlots > 0 ? s0[l] : T(0), kSlots > 1 ? s1[l] : T(0)};
-      T x[kSums], y[kSums];
-      R::template factors<variant>(c, g[l], w[l], s, x, y);
+      T s[2] = {}, x[kSums], y[kSums];
+      for (int k = 0; k < R::slots(variant); ++k) s[k] = slots.s[k][at + l];
+      R::template factors<variant>(c, g[at + l], w[at + l], s, x, y);
       for (int k = 0; k < kSums; ++k) a[k][l] = x[k], b[k][l] = y[k];
     }
+    for (int k = 0; k < kSums; ++k)
+      for (size_t r = 0; r < kRegisters; ++r) q[k][r] = fma_(load(a[k] + r * kWidth), load(b[k] + r * kWidth), q[k][r]);
+  }
+
+  // Coefficients in every element of registers. A rule's Before is nothing but T.
+  template <class B>
+  static GATUN_HD auto broadcast(const B& before) {
+    using Broadcast = typename R::template Before<Packed<T>>;
+    constexpr size_t kCount = sizeof before / sizeof(T);
+    static_assert(sizeof(Broadcast) == kCount * sizeof(Packed<T>));
+    T from[kCount];
+    memcpy(from, &before, sizeof before);
+    Packed<T> each[kCount];
+    for (size_t i = 0; i < kCount; ++i) each[i] = Packed<T>(double(from[i]));
+    Broadcast to;
+    memcpy(static_cast<void*>(&to), each, sizeof to);
+    return to;
   }
 
   static void transform(const T* __restrict g, T* __restrict h, size_t n, const Affine& affine) {

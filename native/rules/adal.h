@@ -32,8 +32,7 @@ struct Rule<GATUN_RULE_ADAL> : RuleDefaults {
 
   template <int, class T>
   static GATUN_HD void factors(const Before<T>& c, T g, T w, const T*, T* a, T* b) {
-    g = fma_(c.l2, w, g);
-    a[0] = g < 0 ? -g : g;
+    a[0] = abs_(fma_(c.l2, w, g));
     b[0] = T(1);
   }
 

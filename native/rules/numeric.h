@@ -38,6 +38,8 @@ GATUN_HD double fma_(double a, double b, double c) { return __builtin_fma(a, b, 
 GATUN_HD float sqrt_(float x) { return __builtin_sqrtf(x); }
 GATUN_HD double sqrt_(double x) { return __builtin_sqrt(x); }
 #endif
+GATUN_HD float abs_(float x) { return x < 0 ? -x : x; }
+GATUN_HD double abs_(double x) { return x < 0 ? -x : x; }
 // The larger; NaN if either is.
 template <class T>
 GATUN_HD T max_(T a, T b) {
@@ -63,8 +65,7 @@ GATUN_HD double power(double b, int64_t n) {
   return r;
 }
 
-// c[0] + c[1] x + ... by pairs (Estrin): log2(N) dependent operations instead of N (with SING in the cache 10 % faster
-// than Horner on Zen 4).
+// c[0] + c[1] x + ... by pairs (Estrin): log2(N) dependent operations instead of N.
 template <class T>
 GATUN_HD T polynomial(const T (&c)[1], T) {
   return c[0];

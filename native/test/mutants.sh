@@ -56,7 +56,7 @@ mutant reference cpu/apply.cpp 's|t\.gradient != nullptr \&\& t\.first : group_s
   'slow weights of a late tensor begin as zero'
 mutant reference cpu/finalize.cpp 's|if \(t\.gradient == nullptr\) continue;(.*)|if (false) continue;\1|' 'idle tensors count their steps'
 mutant bits cpu/finalize.cpp 's|squares\.add\(c, partial|squares.add(c / threads_used_, partial|' 'sums depend on the threads'
-mutant bits cpu/interleave.cpp 's|^      reduce_span\(span\);|      if (thread != 1) reduce_span(span);|' \
+mutant bits cpu/interleave.cpp 's|^      reduce\(span\);|      if (thread != 1) reduce(span);|' \
   'a thread leaves out its part of a sum'
 mutant finite cpu/finalize.cpp 's|if \(std::isfinite\(sum\)\) continue;|if (sum == sum) continue;|' 'infinities pass the check'
 mutant finite cpu/finalize.cpp 's|if \(find_offender\(arguments\)\) return;|if (find_offender(arguments)) { advance(arguments); return; }|' \
