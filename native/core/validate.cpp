@@ -69,12 +69,14 @@ void check_averages(const gatun_group& group, ll g) {
          GATUN_MAX_AVERAGES);
   for (int k = 0; k < group.average_count; ++k) {
     const gatun_average& a = group.averages[k];
-    if (a.kind != GATUN_LOOKAHEAD && a.kind != GATUN_EMA)
+    if (a.kind != GATUN_LOOKAHEAD && a.kind != GATUN_EMA && a.kind != GATUN_EMA_BYOL)
       fail(GATUN_INVALID_ARGUMENT, "group %lld: average %d is of unknown kind %d", g, k, a.kind);
     if (!(a.value >= 0 && a.value <= 1))
       fail(GATUN_INVALID_ARGUMENT, "group %lld: average %d has the factor %g; it must be from 0 to 1", g, k, a.value);
     if (a.kind == GATUN_LOOKAHEAD && a.k < 1)
       fail(GATUN_INVALID_ARGUMENT, "group %lld: look-ahead every %lld steps; k must be 1 or more", g, ll(a.k));
+    if (a.kind == GATUN_EMA_BYOL && a.k < 1)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: BYOL's average over %lld steps; k must be 1 or more", g, ll(a.k));
   }
 }
 

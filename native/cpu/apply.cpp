@@ -18,7 +18,7 @@ constexpr int64_t kBlock = 1024;
 bool CpuPlan::averages_now(const Group& group, const Tensor& t, const gatun_average& average) const {
   if (average.skip_idle && t.gradient == nullptr) return false;
   const int64_t step = group.description.counters[group.description.count];
-  return average.kind == GATUN_EMA || step % average.k == 0 || (average.skip_idle ? t.first : step == 1);
+  return average.kind != GATUN_LOOKAHEAD || step % average.k == 0 || (average.skip_idle ? t.first : step == 1);
 }
 
 void CpuPlan::apply(const gatun_step_arguments& arguments) {
@@ -85,10 +85,10 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
     const gatun_average& average = d.averages[a];
     if (!averages_now(group, t, average)) continue;
     void* other = at(t.state[group.averages + a]);
-    if (average.kind == GATUN_EMA)
-      group.kernels->ema(weight, other, 1 - average.value, size);
+    if (average.kind != GATUN_LOOKAHEAD)
+      group.kernels->ema(weight, other, group.parts[a], size);
     else if (group_step % average.k == 0)
-      group.kernels->lookahead(weight, other, average.value, size);
+      group.kernels->lookahead(weight, other, group.parts[a], size);
   }
 }
 

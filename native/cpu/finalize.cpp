@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "cpu/plan.h"
+#include "rules/average.h"
 
 namespace gatun {
 
@@ -156,7 +157,9 @@ void CpuPlan::advance(const gatun_step_arguments& arguments, bool rules_summed) 
       else if (rules_summed || t.geometry.chunks == 0)  // nobody comes by an empty tensor later
         finish_rule(t, arguments.lr[g]);
     }
-    ++group.description.counters[group.description.count];
+    const int64_t step = ++group.description.counters[group.description.count];
+    for (int a = 0; a < group.description.average_count; ++a)
+      group.parts[a] = average_part(group.description.averages[a], step);
   }
 }
 

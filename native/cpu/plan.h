@@ -37,7 +37,8 @@ class CpuPlan final : public gatun_plan {
     int64_t first_tensor;
     bool centers, sums;  // needs row means; needs the gradient's moments
     bool clips;
-    bool moves_idle;  // averages also move tensors without a gradient
+    bool moves_idle;                   // averages also move tensors without a gradient
+    double parts[GATUN_MAX_AVERAGES];  // how much of the way the averages go at this step
     // Coefficients by (steps taken, decay): nearly always the same few for all tensors of a group.
     struct Cached {
       int64_t t;

@@ -92,9 +92,7 @@ GATUN_DEVICE void begin_average(T* weight, T* average, int n, bool aligned) {
                    [&](auto width, int i) { store_once(average + i, load_once<decltype(width)::value>(weight + i)); });
 }
 template <class T>
-GATUN_DEVICE void follow(const gatun_average& description, T* weight, T* average, int n, bool aligned) {
-  const bool is_ema = description.kind == GATUN_EMA;
-  const T part = T(is_ema ? 1 - description.value : description.value);
+GATUN_DEVICE void follow(bool is_ema, T part, T* weight, T* average, int n, bool aligned) {
   over_elements<T>(n, aligned, [&](auto width, int i) {
     constexpr int kWidth = decltype(width)::value;
     Pack<T, kWidth> w = load_once<kWidth>(weight + i), other = load_once<kWidth>(average + i);
@@ -153,8 +151,8 @@ GATUN_DEVICE void follow_averages(const Tables& tables, int64_t chunk) {
   const auto place = Place<T>::of(tables, chunk);
   for (int a = 0; place.step.acts >> a != 0; ++a)
     if (place.step.acts >> a & 1)
-      follow(place.group.averages[a], place.at(place.t.weight), place.at(place.t.state[place.group.slots + a]),
-             int(place.range.length), place.aligned());
+      follow(place.group.averages[a].kind != GATUN_LOOKAHEAD, T(place.step.parts[a]), place.at(place.t.weight),
+             place.at(place.t.state[place.group.slots + a]), int(place.range.length), place.aligned());
 }
 
 template <class R, int variant, class T>

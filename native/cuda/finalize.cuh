@@ -153,7 +153,8 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
     const gatun_average& average = group.averages[a];
     if (average.skip_idle != 0 && idle) continue;
     if (average.skip_idle != 0 ? first : group_step == 1) begins |= 1 << a;
-    if (average.kind == GATUN_EMA || group_step % average.k == 0) acts |= 1 << a;
+    tables.steps[tensor].parts[a] = average_part(average, group_step);
+    if (average.kind != GATUN_LOOKAHEAD || group_step % average.k == 0) acts |= 1 << a;
   }
   tables.steps[tensor].begins = begins;
   tables.steps[tensor].acts = acts;

@@ -37,7 +37,8 @@ struct GroupEntry {
 
 // What a step works out for one tensor.
 struct TensorStep {
-  double squares, m2;  // as in GradientState
+  double parts[GATUN_MAX_AVERAGES];  // how much of the way its averages go
+  double squares, m2;                // as in GradientState
   double scale;
   int32_t centered;
   int32_t begins, acts;  // bit a: average a begins as the weights, average a follows them

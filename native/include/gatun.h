@@ -105,12 +105,13 @@ typedef struct gatun_transform {
 /* What happens to a weight after its rule moved it; a group lists its averages from the innermost outwards. */
 typedef enum gatun_average_kind {
   GATUN_LOOKAHEAD = 0, /* every k-th step of the group: slow += value * (w - slow), w = slow */
-  GATUN_EMA = 1        /* every step: average += (1 - value) * (w - average) */
+  GATUN_EMA = 1,       /* every step: average += (1 - value) * (w - average) */
+  GATUN_EMA_BYOL = 2   /* the same, and 1 - value goes to 0 along half a cosine over the group's first k steps */
 } gatun_average_kind;
 
 typedef struct gatun_average {
-  double value; /* lookahead: alpha; ema: tau */
-  int64_t k;    /* lookahead only */
+  double value; /* lookahead: alpha; ema: tau, BYOL's at the first step */
+  int64_t k;    /* lookahead: steps between synchronizations; BYOL's ema: steps of the schedule */
   int32_t kind;
   int32_t skip_idle; /* 1: a tensor without a gradient at a synchronization is left out, and starts its slow weights at
                         its own first step (SING's look-ahead); 0: all tensors, from the group's first step */

@@ -136,6 +136,20 @@ GATUN_HD double fractional_power(int64_t n, double r) {
   return exp_reduced(((p - k) + fma_(r, log2_m, q)) * 0.6931471805599453, z);
 }
 
+// (1 + cos(pi n/k)) / 2 for n >= 0, and 0 from n = k on: the square of a cosine or a sine of at most pi/4, whose Taylor
+// series end below 2^-53. Within 5 ulp, measured by test/numerics_test; exact at both ends.
+GATUN_HD double half_cosine(int64_t n, int64_t k) {
+  if (n >= k) return 0;
+  const bool first_half = n <= k - n;
+  const double x = double(first_half ? n : k - n) / double(k) * 1.5707963267948966, q = x * x;
+  const double c[] = {-1.0 / 2,       1.0 / 24,        -1.0 / 720,         1.0 / 40320,
+                      -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200, 1.0 / 20922789888000};
+  const double s[] = {-1.0 / 6,        1.0 / 120,        -1.0 / 5040,          1.0 / 362880,
+                      -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000, 1.0 / 355687428096000};
+  const double root = first_half ? fma_(polynomial(c, q), q, 1.0) : fma_(polynomial(s, q) * q, x, x);
+  return root * root;
+}
+
 // softplus(x) = log(1 + exp(beta x)) / beta for x >= 0, and x itself where beta x > 20 (torch's threshold); written as
 // x + log1p(exp(-beta x)) / beta, which cannot overflow. inverse is 1 / beta. Within 3 ulp,
 // measured by test/numerics_test over betas from 1e-3 to 1e4.

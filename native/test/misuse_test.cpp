@@ -102,6 +102,10 @@ void descriptions() {
   spoiled("a clip to NaN", {"group 1", "nan"}, [](auto& d) { d.groups[1].transforms[0] = {NAN, GATUN_CLIP, 0, 0, 0}; });
   spoiled("a negative eps", {"group 1", "-1"}, [](auto& d) { d.groups[1].transforms[0].value = -1; });
   spoiled("look-ahead every 0 steps", {"group 0", "0"}, [](auto& d) { d.groups[0].averages[0].k = 0; });
+  spoiled("BYOL's average over 0 steps", {"group 0", "BYOL", "0"}, [](auto& d) {
+    d.groups[0].averages[0].kind = GATUN_EMA_BYOL;
+    d.groups[0].averages[0].k = 0;
+  });
   spoiled("an alpha of 1.5", {"group 0", "1.5"}, [](auto& d) { d.groups[0].averages[0].value = 1.5; });
   spoiled("an alpha that is NaN", {"group 0", "nan"}, [](auto& d) { d.groups[0].averages[0].value = NAN; });
   spoiled("no tensors", {"group 1", "tensors", "null"}, [](auto& d) { d.groups[1].tensors = nullptr; });

@@ -79,8 +79,13 @@ void adam_step(ModelTensor& tensor, const Values& gradient, const gatun_adam& a,
 // After the rule; `worked` says whether the tensor had a gradient.
 void average(ModelTensor& tensor, const gatun_average& a, Values& memory, int64_t group_step, bool worked) {
   if (a.skip_idle && !worked) return;
-  if (a.kind == GATUN_EMA) {
-    for (size_t i = 0; i < memory.size(); ++i) memory[i] = a.value * memory[i] + (1 - a.value) * tensor.weight[i];
+  if (a.kind != GATUN_LOOKAHEAD) {
+    double tau = a.value;
+    if (a.kind == GATUN_EMA_BYOL) {
+      const double done = double(std::min(group_step - 1, a.k)) / double(a.k);
+      tau = 1 - (1 - tau) * (std::cos(std::acos(-1.0) * done) + 1) / 2;
+    }
+    for (size_t i = 0; i < memory.size(); ++i) memory[i] = tau * memory[i] + (1 - tau) * tensor.weight[i];
   } else if (group_step % a.k == 0) {
     for (size_t i = 0; i < memory.size(); ++i) {
       tensor.weight[i] = a.value * tensor.weight[i] + (1 - a.value) * memory[i];

@@ -177,6 +177,27 @@ double fractional_power_error() {
   return worst;
 }
 
+double half_cosine_error() {
+  double worst = 0;
+  for (const int64_t k :
+       {int64_t(1), int64_t(2), int64_t(3), int64_t(7), int64_t(1000), int64_t(30001), int64_t(1) << 40}) {
+    const int64_t stride = k < 40000 ? 1 : k / 40000;
+    for (int64_t n = 0; n < k; n += n < 10 || n > k - 10 ? 1 : stride) {
+      // from the nearer end, where the cosine is near 1 or the sine near 0
+      const bool late = 2 * n > k;
+      const long double x = acosl(-1.0L) / 2 * (late ? k - n : n) / k, root = late ? sinl(x) : cosl(x);
+      const double e = ulps(gatun::half_cosine(n, k), root * root);
+      CHECK(e <= 5.0,  // as rules/numeric.h claims
+            "half a cosine at %lld of %lld is %.17g, off by %g ulp", (long long)n, (long long)k,
+            gatun::half_cosine(n, k), e);
+      worst = std::max(worst, e);
+    }
+    CHECK(gatun::half_cosine(0, k) == 1 && gatun::half_cosine(k, k) == 0 && gatun::half_cosine(k + 5, k) == 0,
+          "half a cosine over %lld steps at its ends", (long long)k);
+  }
+  return worst;
+}
+
 // A caller may flush denormals or round upwards; that neither changes a result nor is changed by a step.
 void rounding_mode_of_the_caller() {
   const std::vector<Shape> shapes = {vector_of(70000), matrix_of(4, 20011),
@@ -260,6 +281,7 @@ int main() {
   }
   std::printf("softplus: at most %.2f ulp in float, %.2f in double\n", f32, f64);
   std::printf("fractional power: at most %.2f ulp\n", fractional_power_error());
+  std::printf("half cosine: at most %.2f ulp\n", half_cosine_error());
   powers();
   rounding_mode_of_the_caller();
   extremes();

@@ -46,6 +46,10 @@ Spec& Spec::ema(double tau) {
   averages.push_back({tau, 0, GATUN_EMA, 0});
   return *this;
 }
+Spec& Spec::byol(double tau, int64_t steps) {
+  averages.push_back({tau, steps, GATUN_EMA_BYOL, 0});
+  return *this;
+}
 
 Spec sgd(std::string name, double lr, double momentum, double dampening, bool nesterov, double weight_decay,
          int32_t decay) {

@@ -38,6 +38,7 @@ struct Spec {
   Spec& clip(double norm);
   Spec& lookahead(int64_t k, double alpha, bool skip_idle);
   Spec& ema(double tau);
+  Spec& byol(double tau, int64_t steps);
 };
 Spec sgd(std::string name, double lr, double momentum = 0, double dampening = 0, bool nesterov = false,
          double weight_decay = 0, int32_t decay = GATUN_DECAY_L2);

@@ -54,6 +54,7 @@ inline std::vector<Spec> all_specs() {
   add(sgd("", 0.05, 0.9).lookahead(1, 0.25, false), "lookahead every step");
   add(adam("", 1e-2).ema(0.9), "ema adam");
   add(sgd("", 0.05).ema(0.999), "ema sgd");
+  add(sgd("", 0.05, 0.9).byol(0.6, 6), "byol's ema");
   add(adam("", 1e-2).ema(0.9).lookahead(4, 0.5, false), "lookahead of ema");
   add(sgd("", 0.05, 0.9).lookahead(4, 0.5, false).ema(0.7), "ema of lookahead");
   add(adam("", 1e-2).clip(1.0), "clip adam");

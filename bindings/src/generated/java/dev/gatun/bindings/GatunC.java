@@ -365,6 +365,15 @@ public class GatunC extends GatunC$shared {
     public static int GATUN_EMA() {
         return GATUN_EMA;
     }
+    private static final int GATUN_EMA_BYOL = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_average_kind.GATUN_EMA_BYOL = 2
+     * }
+     */
+    public static int GATUN_EMA_BYOL() {
+        return GATUN_EMA_BYOL;
+    }
     private static final int GATUN_TENSOR_MATRIX = (int)1L;
     /**
      * {@snippet lang=c :

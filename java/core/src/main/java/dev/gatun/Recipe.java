@@ -70,7 +70,7 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
         }
     }
 
-    /** A gatun_average. {@code value} is alpha or tau; {@code k} is 1 for an exponential average. */
+    /** A gatun_average. {@code value} is alpha or tau; {@code k} is 1 for a plain exponential average. */
     record Average(String slot, int kind, double value, long k, boolean skipIdle) {
         static Average lookahead(double alpha, long k, boolean skipIdle) {
             return new Average("slow", GatunC.GATUN_LOOKAHEAD(), alpha, k, skipIdle);
@@ -78,6 +78,15 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
 
         static Average ema(double tau) {
             return new Average("ema", GatunC.GATUN_EMA(), tau, 1, false);
+        }
+
+        static Average byol(double tau, long steps) {
+            return new Average("ema", GatunC.GATUN_EMA_BYOL(), tau, steps, false);
+        }
+
+        /** How often it moves. */
+        double period() {
+            return kind == GatunC.GATUN_LOOKAHEAD() ? k : 1;
         }
     }
 
@@ -146,7 +155,7 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
             words += 1; // moments of the gradient; beside sums of the same gradient they are free
         }
         for (Average average : averages) {
-            words += 2.0 / average.k(); // its slot there and back; the weight is at hand
+            words += 2.0 / average.period(); // its slot there and back; the weight is at hand
         }
         return words;
     }

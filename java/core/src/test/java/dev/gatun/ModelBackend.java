@@ -285,14 +285,23 @@ final class ModelBackend implements Backend {
                 double[] other = state[rules + a];
                 boolean idle = average.skipIdle() && t == 0;
                 for (int k = 0; k < w.length && !idle; k++) {
-                    if (average.kind() == GatunC.GATUN_EMA()) {
-                        other[k] = average.value() * other[k] + (1 - average.value()) * w[k];
+                    if (average.kind() != GatunC.GATUN_LOOKAHEAD()) {
+                        double tau = tau(average, groupStep);
+                        other[k] = tau * other[k] + (1 - tau) * w[k];
                     } else if (groupStep % average.k() == 0) {
                         other[k] = other[k] + average.value() * (w[k] - other[k]);
                         w[k] = other[k];
                     }
                 }
             }
+        }
+
+        private static double tau(Recipe.Average average, long groupStep) {
+            if (average.kind() == GatunC.GATUN_EMA()) {
+                return average.value();
+            }
+            double done = (double) Math.min(groupStep - 1, average.k()) / average.k();
+            return 1 - (1 - average.value()) * (Math.cos(Math.PI * done) + 1) / 2;
         }
 
         private double decayed(

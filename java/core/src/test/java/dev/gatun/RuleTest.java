@@ -38,7 +38,7 @@ class RuleTest {
             Sing.before(Adam.of(1e-3)),
             new Clip(Adam.of(1e-3), 1),
             Lookahead.of(Adam.of(1e-3)),
-            new Ema(Adam.of(1e-3), 0.9));
+            Ema.byol(Adam.of(1e-3), 100));
 
     private static final double[] VALUES = {
         Double.NaN,

@@ -39,6 +39,7 @@ class SpecificationTest {
                 "sing(sgd(lr=1), center=false)              | sing(sgd(lr=1), center=false)",
                 "lookahead(sing(adam(lr=0.005, beta1=0.9)), k=5, alpha=0.5) | lookahead(sing(adam(lr=0.005)))",
                 "clip(ema(sing(), tau=0.5), norm=2)         | clip(ema(sing(), tau=0.5), norm=2)",
+                "ema(adam(), tau=.996, steps=100, tau_schedule=byol) | ema(adam(), tau=0.996, tau_schedule=byol, steps=100)",
                 "ema(adam(amsgrad=true), tau=0.999)         | ema(adam(amsgrad=true))",
             })
     void printsTheCanonicalForm(String specification, String canonical) {
@@ -63,6 +64,7 @@ class SpecificationTest {
                 "lookahead(adam(), k=0)       | 20 | k must be 1 or more, and is 0",
                 "lookahead(adam(), k=2.5)     | 20 | k must be a whole number, and is '2.5'",
                 "lookahead(adam(), k=99999999999999999999) | 20 | k must be at most 2147483647",
+                "ema(adam(), tau_schedule=byol) | 25 | steps must be 1 or more, and is 0",
                 "adam(lr=fast)                | 8  | lr must be a number, and is 'fast'",
                 "adam(lr=NaN)                 | 8  | lr must be a number, and is 'NaN'",
                 "adam(lr=0x1p3)               | 8  | lr must be a number",

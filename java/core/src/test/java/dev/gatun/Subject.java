@@ -57,6 +57,7 @@ record Subject(String specification, DType dtype, Backend backend) {
             "clip(sing(clip(sgd(lr=0.05, momentum=0.9, weight_decay=0.01), norm=0.1)), norm=20)",
             "lookahead(adamw(lr=0.01, weight_decay=0.1), k=3, alpha=0.3)",
             "ema(sgd(lr=0.1, weight_decay=0.01), tau=0.9)",
+            "ema(adamw(lr=0.1, weight_decay=0.1), tau=0.5, tau_schedule=byol, steps=7)",
             "lookahead(ema(clip(sing(adamw(lr=0.01, weight_decay=0.1)), norm=2), tau=0.5), k=4)");
 
     static Stream<Subject> all(Backend backend) {
