@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "specs.h"
+
 namespace bench {
 
 namespace {
@@ -90,6 +92,7 @@ List list(const std::string& name) {
   if (name == "tiny")
     return {name,
             {matrix_of(64, 27), vector_of(64), vector_of(1), matrix_of(33, 65), matrix_of(4, 1), vector_of(1000)}};
+  if (name == "awkward") return {name, test::all_shapes()};
   const size_t times = name.find('x');
   if (times == std::string::npos) {
     if (const int64_t elements = number(name); elements > 0) return {name, {square(elements)}};

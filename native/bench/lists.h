@@ -14,8 +14,8 @@ struct List {
   int64_t elements() const;
 };
 
-// resnet50, gpt2, tiny, one matrix (50m, 100k), 8x16.8m or equal vectors (5000x1000). Ends the program for another
-// name.
+// resnet50, gpt2, tiny, awkward (every border there is), one matrix (50m, 100k), 8x16.8m or equal vectors (5000x1000).
+// Ends the program for another name.
 List list(const std::string& name);
 
 }  // namespace bench

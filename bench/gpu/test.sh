@@ -1,0 +1,99 @@
+#!/bin/bash
+# test.sh BUILD_FOLDER - run.sh does what its README says where there is no GPU: every stage starts, reports, and fails or is
+# skipped as it should; over the emulated GPU all of them work, and no number of theirs is shown. BUILD_FOLDER is CMake's,
+# with the C++ tests and native/bench built. Exits with 77 where there is no python3.
+set -euo pipefail
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+build=$(cd "$1" && pwd)
+command -v python3 >/dev/null || { echo "test.sh: skipped, no python3 here"; exit 77; }
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# What build-native.sh --output leaves, as links: run.sh --native takes such a folder.
+native=$scratch/native
+mkdir -p "$native"
+ln -s "$build" "$native/build"
+for file in libgatun.so libgatun_cuda.so abi_dump; do
+  [ ! -e "$build/$file" ] || ln -s "$build/$file" "$native/$file"
+done
+
+failures=0
+check() { # WHAT COMMAND...
+  local what=$1
+  shift
+  "$@" >"$scratch/check" 2>&1 || { failures=$((failures + 1)); echo "test.sh: FAILED: $what"; sed 's/^/  /' "$scratch/check"; }
+}
+# Runs run.sh with a python and PATH of our choice; status has its exit code, and $scratch/NAME what it left.
+status=0
+start() { # NAME ARGUMENTS...
+  local name=$1
+  shift
+  status=0
+  "$here/run.sh" --out "$scratch/$name" "$@" >"$scratch/$name.txt" 2>&1 || status=$?
+}
+says() { grep -qF -- "$2" "$scratch/$1.txt"; }
+result() { # NAME STAGE RESULT
+  python3 - "$scratch/$1/results.json" "$2" "$3" <<'PYTHON'
+import json, sys
+found = {r["stage"]: r["status"] for r in json.load(open(sys.argv[1]))["records"] if r["kind"] == "stage"}
+sys.exit(found.get(sys.argv[2]) != sys.argv[3] and f"stage {sys.argv[2]} is {found.get(sys.argv[2])}, not {sys.argv[3]}: {found}")
+PYTHON
+}
+
+# --- wrong use
+start wrong --stages bits,nonsense
+check "an unknown stage is named" says wrong "'nonsense' is none of build"
+check "wrong use exits with 2" [ $status = 2 ]
+start wrong --minutes soon
+check "minutes must be a number" says wrong "--minutes soon: must be a number"
+
+# --- no GPU: only where there is really none
+if [ -e "$native/libgatun_cuda.so" ] && ! "$build/bench/gpu_capture" "$build/libgatun_cuda.so" --only device >/dev/null; then
+  start none --native "$native" --stages bits,sanitizer,junit,capture,times,torch --minutes 2
+  for stage in bits sanitizer junit capture times torch; do
+    check "without a GPU $stage is skipped" result none $stage skipped
+  done
+  check "the reason is CUDA's" says none "no CUDA device: counting CUDA devices"
+  check "without a GPU run.sh exits with 3" [ $status = 3 ]
+fi
+start unbuilt --native "$scratch/empty" --stages bits
+check "a stage without a build fails" result unbuilt bits failed
+check "and says what to do" says unbuilt "run stage build first"
+check "a failed stage exits with 1" [ $status = 1 ]
+
+# --- emulated: everything works, no number is shown
+start emulated --native "$native" --emulated --stages 1,2,5,6,torch --minutes 3
+for stage in build bits capture; do check "emulated $stage" result emulated $stage passed; done
+check "emulated exits with 0" [ $status = 0 ]
+check "files: records, log, results" [ "$(find "$scratch/emulated" -type f | wc -l)" = 4 ]
+check "numbers are marked" grep -q "emulated: not a measurement" "$scratch/emulated/results.md"
+check "no target counts as measured" [ "$(grep -c 'not measured' "$scratch/emulated/results.md")" -ge 9 ]
+check "no number is in results.json" sh -c "! grep -E '_us|gb_per_s|share_of|ratio_to' '$scratch/emulated/results.json'"
+start cut --native "$native" --emulated --stages bits --minutes 0
+check "a stage without time is cut off" result cut bits "cut off"
+
+# --- results.py refuses numbers of no card, and does not leave an older page behind
+refuses() { # RECORDS...
+  mkdir -p "$scratch/refused"
+  printf '%s\n' "$@" >"$scratch/refused/records.jsonl"
+  touch "$scratch/refused/results.md"
+  ! python3 "$here/results.py" "$scratch/refused" 2>"$scratch/refused.txt" && says refused refused && [ ! -e "$scratch/refused/results.md" ]
+}
+run='{"stage": "run", "kind": "run", "run": "r1", "date": "d", "card": "NVIDIA H200"}'
+step='"stage": "times", "kind": "step", "optimizer": "adamw()", "list": "50m", "design": "two", "graph_us": 325.5'
+check "a number without a run" refuses "{$step, \"run\": \"r2\", \"device\": \"NVIDIA H200\"}" "$run"
+check "a number of another device" refuses "$run" "{$step, \"run\": \"r1\", \"device\": \"SIMT emulator\"}"
+check "a number without a card" refuses "${run/NVIDIA H200/}" "{$step, \"run\": \"r1\", \"device\": \"\"}"
+check "two cards" refuses "$run" "${run//r1/r2}" "${run//H200/B200}"
+check "a damaged line" refuses "$run" "{$step"
+mkdir -p "$scratch/accepted"
+printf '%s\n' "$run" "{$step, \"run\": \"r1\", \"device\": \"NVIDIA H200\", \"share_of_copy\": 0.95}" >"$scratch/accepted/records.jsonl"
+printf '{"stage": "times", "ki' >>"$scratch/accepted/records.jsonl" # cut off while it was written
+check "a number of the card" python3 "$here/results.py" "$scratch/accepted"
+check "meets its target" grep -q '95.0 % | \*\*yes\*\*' "$scratch/accepted/results.md"
+
+# --- Python's steps are those of the C++ programs, on the CPU
+check "gatun.py takes steps" python3 "$here/gatun_test.py" "$native"
+
+[ $failures = 0 ] || { echo "test.sh: $failures checks FAILED"; for f in "$scratch"/*.txt; do echo "== $f"; tail -15 "$f"; done; exit 1; }
+echo "test.sh: ok"
