@@ -50,6 +50,8 @@ int rule_scalars(const gatun_group& group);
 // How many sums over its tensor the rule needs; whether they are those of all tensors with that rule.
 int rule_sums(const gatun_group& group);
 bool rule_pools(const gatun_group& group);
+// Are they those of rows, each of which keeps its weights by a factor of its own?
+bool rule_rows(const gatun_group& group);
 int rule_variant(const gatun_group& group);
 size_t argument_bytes(int32_t rule);
 

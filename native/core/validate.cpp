@@ -122,6 +122,10 @@ bool rule_pools(const gatun_group& group) {
   });
 }
 
+bool rule_rows(const gatun_group& group) {
+  return visit_rule(group.rule, [](auto r) { return decltype(r)::kRows; });
+}
+
 size_t argument_bytes(int32_t rule) {
   return visit_rule(rule, [](auto r) { return sizeof(typename decltype(r)::Arguments); });
 }

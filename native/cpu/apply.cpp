@@ -74,7 +74,10 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
     void* state[GATUN_MAX_STATE];
     for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s]);
     if (group.update.swaps(*t.steps)) std::swap(state[0], state[1]);
-    if (t.state_of_gradient.centered || t.state_of_gradient.scale != 1)
+    if (group.rows)
+      group.update.rows(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin),
+                        t.keep + begin / t.geometry.row_length * bytes);
+    else if (t.state_of_gradient.centered || t.state_of_gradient.scale != 1)
       group.update.affine(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin));
     else
       group.update.plain(t.coefficients, weight, at(t.gradient), state, size);

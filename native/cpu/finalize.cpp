@@ -94,7 +94,7 @@ void CpuPlan::transform() {
 }
 
 void CpuPlan::merge_rule_sums(const Tensor& t, double* sums) const {
-  const double* partial = rule_partials_.data() + t.first_partial * kMaxSums;
+  const double* partial = rule_partials_.data() + t.first_rule_partial * kMaxSums;
   for (int k = 0; k < groups_[size_t(t.group)].rule_sums; ++k) {
     LaneSum sum;
     for (int64_t c = 0; c < t.geometry.chunks; ++c) sum.add(c, partial[c * kMaxSums + k]);
@@ -118,9 +118,32 @@ void CpuPlan::pool_rule_sums() {
   }
 }
 
+// The parts of each row become its sums, which take the parts' place from the front.
+void CpuPlan::merge_cut_rows(const Tensor& t) {
+  double* partial = rule_partials_.data() + t.first_rule_partial * kMaxSums;
+  const int64_t parts = t.geometry.chunks_per_row;
+  for (int64_t row = 0; row < t.geometry.rows(); ++row)
+    for (int k = 0; k < groups_[size_t(t.group)].rule_sums; ++k) {
+      double sum = partial[row * parts * kMaxSums + k];
+      for (int64_t i = 1; i < parts; ++i) sum = sum + partial[(row * parts + i) * kMaxSums + k];
+      partial[row * kMaxSums + k] = sum;
+    }
+}
+
 // The coefficients of a rule with sums, and its state's scalars.
 void CpuPlan::finish_rule(Tensor& t, double lr) {
   Group& group = groups_[size_t(t.group)];
+  if (group.rows) {
+    if (t.row_sums && t.geometry.cuts_rows()) merge_cut_rows(t);
+    RuleStep step{*t.steps, lr, t.decay, nullptr, nullptr, double(t.geometry.length)};
+    step.row_length = t.row_sums ? double(t.geometry.row_length) : 0;
+    unsigned char* own = group.own[size_t(&t - tensors_.data() - group.first_tensor)].bytes;
+    group.kernels->finalize_rows(group.description.rule, group.description.arguments, step,
+                                 rule_partials_.data() + t.first_rule_partial * kMaxSums, t.geometry.rows(), own,
+                                 t.keep);
+    t.coefficients = own;
+    return;
+  }
   double sums[kMaxSums];
   if (!group.pools) merge_rule_sums(t, sums);
   unsigned char* own = group.own[size_t(&t - tensors_.data() - group.first_tensor)].bytes;

@@ -75,9 +75,9 @@ struct Slots {
   }
 };
 
-template <class R, int variant, class T, class Read>
+template <class R, int variant, class T, class Read, class... Keep>
 GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __restrict w, const Slots<T>& slots,
-                          size_t at, size_t n, Read read) {
+                          size_t at, size_t n, Read read, Keep... keep) {
   constexpr int kSlots = R::slots(variant);
   static_assert(kSlots <= 4);
   constexpr auto written = [](int k) { return k < kSlots && !(R::kReadOnly >> k & 1); };
@@ -91,7 +91,7 @@ GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __re
     T s[4] = {kSlots > 0 ? s0[i] : T(0), kSlots > 1 ? s1[i] : T(0), kSlots > 2 ? s2[i] : T(0),
               kSlots > 3 ? s3[i] : T(0)};
     T x = w[i];
-    R::template update<variant>(c, read(i), x, s);
+    R::template update<variant>(c, read(i), x, s, keep...);
     w[i] = x;
     if (written(0)) s0[i] = s[0];
     if (written(1)) s1[i] = s[1];
@@ -132,6 +132,31 @@ struct UpdateOf {
       update_loop<R, variant>(
           c, w, slots, i,
           take, [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); });
+      i += take, end += size_t(affine.row_length);
+    }
+  }
+
+  static void rows(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
+                   const Affine& affine, const void* factors) {
+    const Coefficients c = *static_cast<const Coefficients*>(coefficients);
+    T* w = static_cast<T*>(weight);
+    const Slots<T> slots(state, R::slots(variant));
+    const T scale = T(affine.scale);
+    const T *hi = static_cast<const T*>(affine.hi), *lo = static_cast<const T*>(affine.lo);
+    const T* keep = static_cast<const T*>(factors);
+    for (size_t i = 0, end = size_t(affine.row_length - affine.first); i < n; ++keep) {
+      const size_t take = (end < n ? end : n) - i;
+      const T* __restrict row = static_cast<const T*>(gradient) + i;
+      if (hi == nullptr) {
+        update_loop<R, variant>(
+            c, w, slots, i, take, [=](size_t j) __attribute__((always_inline)) { return scaled(row[j], scale); },
+            *keep);
+      } else {
+        const T a = *hi++, b = *lo++;
+        update_loop<R, variant>(
+            c, w, slots, i,
+            take, [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); }, *keep);
+      }
       i += take, end += size_t(affine.row_length);
     }
   }
@@ -236,7 +261,11 @@ Updates find_variant(int32_t wanted) {
   } else {
     using U = UpdateOf<R, variant, T>;
     if (wanted != variant) return find_variant<R, T, variant + 1>(wanted);
-    Updates updates{&U::plain, &U::affine, nullptr, &R::swaps};
+    Updates updates{nullptr, nullptr, nullptr, nullptr, &R::swaps};
+    if constexpr (R::kRows)
+      updates.rows = &U::rows;
+    else
+      updates.plain = &U::plain, updates.affine = &U::affine;
     if constexpr (R::sums(variant) > 0) updates.sums = &U::sums;
     return updates;
   }
@@ -246,7 +275,17 @@ Updates find_update(int32_t rule, int32_t variant) {
   return visit_rule(rule, [&](auto r) -> Updates { return find_variant<decltype(r), T>(variant); });
 }
 
-StepScalars scalars_of(const RuleStep& s) { return {s.t, s.lr, s.decay, s.sums, s.scalars, s.length}; }
+// A tensor's sums, from those of its rows.
+template <int sums>
+void row_totals(const double* of, int64_t rows, double* totals) {
+  for (int k = 0; k < sums; ++k) {
+    LaneSum sum;
+    for (int64_t i = 0; i < rows; ++i) sum.add(i, of[i * kMaxSums + k]);
+    totals[k] = sum.total();
+  }
+}
+
+StepScalars scalars_of(const RuleStep& s) { return {s.t, s.lr, s.decay, s.sums, s.scalars, s.length, s.row_length, 0}; }
 
 template <class T>
 void finalize(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients) {
@@ -255,6 +294,28 @@ void finalize(int32_t rule, const void* arguments, const RuleStep& step, void* c
     const auto c = R::template finalize<T>(*static_cast<const typename R::Arguments*>(arguments), scalars_of(step));
     static_assert(sizeof c <= kCoefficientBytes);
     memcpy(coefficients, &c, sizeof c);
+  });
+}
+
+template <class T>
+void finalize_rows(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
+                   void* coefficients, void* keep) {
+  visit_rule(rule, [&](auto r) {
+    using R = decltype(r);
+    if constexpr (R::kRows) {
+      const auto& a = *static_cast<const typename R::Arguments*>(arguments);
+      double totals[kMaxSums] = {};
+      StepScalars s = scalars_of(step);
+      s.sums = totals;
+      if (step.row_length > 0) {
+        row_totals<R::sums(0)>(sums, rows, totals);
+        for (int64_t i = 0; i < rows; ++i) s.largest = max_(s.largest, R::measure(a, sums + i * kMaxSums));
+      }
+      const auto c = R::template finalize<T>(a, s);
+      static_assert(sizeof c <= kCoefficientBytes);
+      memcpy(coefficients, &c, sizeof c);
+      for (int64_t i = 0; i < rows; ++i) static_cast<T*>(keep)[i] = T(R::keep(a, s, sums + i * kMaxSums));
+    }
   });
 }
 
@@ -301,8 +362,9 @@ void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, 
 }
 
 template <class T>
-constexpr Kernels kTable = {&squares<T>,   &rows<T>,        &row_part<T>, &split<T>,    &lookahead_block<T>,
-                            &ema_block<T>, &find_update<T>, &before<T>,   &finalize<T>, &traffic};
+constexpr Kernels kTable = {&squares<T>,         &rows<T>,          &row_part<T>,    &split<T>,
+                            &lookahead_block<T>, &ema_block<T>,     &find_update<T>, &before<T>,
+                            &finalize<T>,        &finalize_rows<T>, &traffic};
 
 }  // namespace
 

@@ -25,9 +25,14 @@ using AffineUpdate = void (*)(const void* coefficients, void* weight, const void
 using RuleSums = void (*)(const void* before, const void* weight, const void* gradient, void* const* state, size_t n,
                           const Affine* affine, double* sums);
 
+// The same with one factor of the weights for each row: `keep` is that of the row that the first element is in.
+using RowsUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
+                            const Affine& affine, const void* keep);
+
 struct Updates {
-  Update plain;
-  AffineUpdate affine;
+  Update plain;              // null for rules with rows,
+  AffineUpdate affine;       // as this
+  RowsUpdate rows;           // null for others
   RuleSums sums;             // null for rules without
   bool (*swaps)(int64_t t);  // do state slots 0 and 1 change places at step t?
 };
@@ -40,6 +45,7 @@ struct RuleStep {
   const double* sums;
   double* scalars;
   double length;
+  double row_length = 0;  // of rules with rows
 };
 
 struct Kernels {
@@ -57,6 +63,9 @@ struct Kernels {
   // Coefficients of a rule: for its sums, for its update.
   void (*before)(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients);
   void (*finalize)(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients);
+  // Of a rule with rows: from kMaxSums sums of each row its coefficients, and each row's factor.
+  void (*finalize_rows)(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
+                        void* coefficients, void* keep);
 
   // Reads `count` arrays of n 4-byte words and writes the first `written` back unchanged.
   void (*traffic)(void* const* arrays, int32_t count, int32_t written, size_t begin, size_t n);

@@ -20,8 +20,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     fail(GATUN_INVALID_ARGUMENT, "%lld tensors; at most 2^31 - 1 are possible", (long long)tensor_count);
   groups_.resize(size_t(count));
   tensors_.reserve(size_t(tensor_count));
-  int64_t partials = 0, mean_bytes = 0;
-  bool rule_sums_wanted = false;
+  int64_t partials = 0, rule_partials = 0, mean_bytes = 0, keep_bytes = 0;
 
   for (int64_t g = 0; g < count; ++g) {
     Group& group = groups_[size_t(g)];
@@ -36,7 +35,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     group.averages = group.slots + rule_scalars(groups[g]);
     group.rule_sums = rule_sums(groups[g]);
     group.pools = rule_pools(groups[g]);
-    rule_sums_wanted |= group.rule_sums > 0;
+    group.rows = rule_rows(groups[g]);
     group.first_tensor = int64_t(tensors_.size());
     group.centers = group.sums = group.clips = group.moves_idle = false;
     for (int k = 0; k < d.transform_count; ++k) {
@@ -56,23 +55,30 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
       t.group = int32_t(g);
       t.decay = (from.flags & GATUN_TENSOR_DECAY) != 0;
       t.centered = group.centers && (from.flags & GATUN_TENSOR_MATRIX) != 0 && from.length > 0;
-      t.geometry = Geometry::of(from.length, t.centered ? from.length / from.rows : from.length);
+      t.row_sums = group.rows && (from.flags & GATUN_TENSOR_MATRIX) != 0 && from.length > 0;
+      t.geometry = Geometry::of(from.length, t.centered || t.row_sums ? from.length / from.rows : from.length);
       t.steps = d.counters + i;
       t.first_partial = partials;
       partials += t.geometry.chunks;
+      t.first_rule_partial = rule_partials;
+      if (group.rule_sums > 0) rule_partials += t.row_sums && !t.geometry.cuts_rows() ? from.rows : t.geometry.chunks;
+      if (group.rows) keep_bytes += t.geometry.rows() * element_bytes(d.dtype);
       if (t.centered) mean_bytes += 2 * from.rows * element_bytes(d.dtype);
       tensors_.push_back(t);
     }
   }
 
   partials_.resize(size_t(partials));
-  if (rule_sums_wanted) rule_partials_.resize(size_t(partials) * kMaxSums);
+  rule_partials_.resize(size_t(rule_partials) * kMaxSums);
+  keeps_.resize(size_t(keep_bytes));
   row_means_.resize(size_t(mean_bytes));
   unsigned char* means = row_means_.data();
+  unsigned char* keep = keeps_.data();
   for (Tensor& t : tensors_) {
+    const Group& group = groups_[size_t(t.group)];
+    const int64_t bytes = t.geometry.rows() * element_bytes(group.description.dtype);
+    if (group.rows) t.keep = keep, keep += bytes;
     if (!t.centered) continue;
-    const int64_t bytes =
-        t.geometry.length / t.geometry.row_length * element_bytes(groups_[size_t(t.group)].description.dtype);
     t.hi = means, t.lo = means + bytes;
     means += 2 * bytes;
   }

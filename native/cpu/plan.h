@@ -33,6 +33,7 @@ class CpuPlan final : public gatun_plan {
     int32_t averages;   // the first average's slot: behind the rule's slots and scalars
     int32_t rule_sums;  // sums that the rule needs
     bool pools;         // ... of all tensors with that rule
+    bool rows;          // ... of rows, each of which keeps its weights by a factor of its own
     double pooled[kMaxSums];
     int64_t first_tensor;
     bool centers, sums;  // needs row means; needs the gradient's moments
@@ -57,9 +58,12 @@ class CpuPlan final : public gatun_plan {
     Geometry geometry;
     int32_t group;
     bool decay, centered;
+    bool row_sums;  // a rule with rows, and two or more dimensions
     int64_t* steps;
     int64_t first_partial;
-    unsigned char *hi, *lo;  // row means; null unless centered
+    int64_t first_rule_partial;  // of the rule's sums: one for each chunk, or for each row where rows are not cut
+    unsigned char* keep;         // the rows' factors; null unless its rule has rows
+    unsigned char *hi, *lo;      // row means; null unless centered
     // Of the step under way.
     GradientState state_of_gradient;
     const void* before;  // coefficients for the rule's sums
@@ -92,7 +96,9 @@ class CpuPlan final : public gatun_plan {
   void merge(Tensor& tensor);
   Affine affine_of(const Group& group, const Tensor& tensor, int64_t begin) const;
   void rule_sums_span(const Span& span);
+  void rule_sums_piece(const Group& group, const Tensor& tensor, ChunkRange range, double* sums);
   void merge_rule_sums(const Tensor& tensor, double* sums) const;
+  void merge_cut_rows(const Tensor& tensor);
   void pool_rule_sums();
   void finish_rule(Tensor& tensor, double lr);
   void begin(const gatun_step_arguments& arguments);
@@ -108,7 +114,8 @@ class CpuPlan final : public gatun_plan {
   std::vector<Group> groups_;
   std::vector<Tensor> tensors_;
   std::vector<Partial> partials_;
-  std::vector<double> rule_partials_;  // kMaxSums for each chunk
+  std::vector<double> rule_partials_;  // kMaxSums for each chunk or row
+  std::vector<unsigned char> keeps_;
   std::vector<unsigned char> row_means_;
   std::vector<std::vector<Span>> spans_;   // one list per thread
   std::unique_ptr<Handover[]> handovers_;  // one for each tensor

@@ -86,26 +86,38 @@ void CpuPlan::reduce_span(const Span& span) {
 // How the gradient is transformed from an element on, by the state that its transformations have come to.
 Affine CpuPlan::affine_of(const Group& group, const Tensor& t, int64_t begin) const {
   const GradientState& g = t.state_of_gradient;
-  if (!g.centered) return {g.scale, nullptr, nullptr, 0, 0};
   const int64_t bytes = element_bytes(group.description.dtype), row_length = t.geometry.row_length,
                 row = begin / row_length;
+  if (!g.centered) return {g.scale, nullptr, nullptr, begin - row * row_length, row_length};
   return {g.scale, t.hi + row * bytes, t.lo + row * bytes, begin - row * row_length, row_length};
 }
 
 void CpuPlan::rule_sums_span(const Span& span) {
   const Tensor& t = tensors_[size_t(span.tensor)];
   const Group& group = groups_[size_t(t.group)];
-  const int64_t bytes = element_bytes(group.description.dtype);
-  const bool transformed = t.state_of_gradient.scale != 1 || t.state_of_gradient.centered;
-  const auto at = [&](void* base, int64_t i) { return static_cast<unsigned char*>(base) + i * bytes; };
+  if (group.rows && !t.row_sums) return;  // nothing is asked of the sums of a vector
   for (int64_t c = span.begin; c < span.end; ++c) {
     const ChunkRange range = t.geometry.chunk(c);
-    void* state[GATUN_MAX_STATE];
-    for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s], range.begin);
-    const Affine affine = affine_of(group, t, range.begin);
-    group.update.sums(t.before, at(t.weight, range.begin), at(t.gradient, range.begin), state, size_t(range.length),
-                      transformed ? &affine : nullptr, &rule_partials_[size_t(t.first_partial + c) * kMaxSums]);
+    if (!t.row_sums || t.geometry.cuts_rows()) {
+      rule_sums_piece(group, t, range, &rule_partials_[size_t(t.first_rule_partial + c) * kMaxSums]);
+      continue;
+    }
+    const int64_t row_length = t.geometry.row_length;
+    for (int64_t row = range.begin / row_length; row * row_length < range.begin + range.length; ++row)
+      rule_sums_piece(group, t, {row * row_length, row_length},
+                      &rule_partials_[size_t(t.first_rule_partial + row) * kMaxSums]);
   }
+}
+
+void CpuPlan::rule_sums_piece(const Group& group, const Tensor& t, ChunkRange range, double* sums) {
+  const int64_t bytes = element_bytes(group.description.dtype);
+  const bool transformed = t.state_of_gradient.scale != 1 || t.state_of_gradient.centered;
+  const auto at = [&](void* base) { return static_cast<unsigned char*>(base) + range.begin * bytes; };
+  void* state[GATUN_MAX_STATE];
+  for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s]);
+  const Affine affine = affine_of(group, t, range.begin);
+  group.update.sums(t.before, at(t.weight), at(t.gradient), state, size_t(range.length),
+                    transformed ? &affine : nullptr, sums);
 }
 
 }  // namespace gatun

@@ -77,7 +77,11 @@ typedef enum gatun_decay { GATUN_DECAY_L2 = 0, GATUN_DECAY_DECOUPLED = 1, GATUN_
        int32_t trust_clip;)                                                                                           \
   RULE(11, LARS, lars, double momentum; double weight_decay; double eta; double eps; int32_t nesterov; int32_t byol;  \
        int32_t clip; int32_t reserved;)                                                                               \
-  RULE(12, GENERIC_ADAM, generic_adam, double beta1; double r; double eps;)
+  RULE(12, GENERIC_ADAM, generic_adam, double beta1; double r; double eps;)                                           \
+  RULE(13, ADAMP, adamp, double beta1; double beta2; double eps; double weight_decay; double delta; double wd_ratio;  \
+       int32_t nesterov; int32_t reserved;)                                                                           \
+  RULE(14, SGDP, sgdp, double momentum; double dampening; double weight_decay; double eps; double delta;              \
+       double wd_ratio; int32_t nesterov; int32_t reserved;)
 
 #define GATUN_RULE_CONSTANT(number, constant, name, fields) GATUN_RULE_##constant = number,
 typedef enum gatun_rule { GATUN_RULES(GATUN_RULE_CONSTANT) } gatun_rule;

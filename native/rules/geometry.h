@@ -32,6 +32,7 @@ struct Geometry {
   }
 
   GATUN_HD bool cuts_rows() const { return chunks_per_row > 1; }
+  GATUN_HD int64_t rows() const { return length > 0 ? length / row_length : 0; }
 
   GATUN_HD ChunkRange chunk(int64_t c) const {
     if (cuts_rows()) {

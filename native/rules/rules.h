@@ -3,6 +3,7 @@
 #include "adabelief.h"
 #include "adal.h"
 #include "adam.h"
+#include "adamp.h"
 #include "aida.h"
 #include "generic_adam.h"
 #include "layerwise.h"

@@ -15,10 +15,13 @@ GATUN_RULES_BEGIN
 //   sums(variant)              how many, at most kMaxSums
 //   Before<T>, before          coefficients that are known before the sums
 //   factors<variant>           one element's a[k], b[k]; sum k adds the products a[k] * b[k], in double
+// and, for rules whose weights are kept in rows (kRows), so that each row has its sums and a factor of its own:
+//   measure(args, sums)        what finalize and keep are told the largest of, from a row's sums
+//   keep(args, step, sums)     the factor, from the row's sums; update gets it behind the state
 template <int rule>
 struct Rule;
 
-constexpr int kMaxSums = 3;
+constexpr int kMaxSums = 4;
 
 // What most rules have in common; a rule that differs says so.
 struct RuleDefaults {
@@ -26,6 +29,7 @@ struct RuleDefaults {
   static GATUN_HD bool swaps(int64_t) { return false; }  // do slots 0 and 1 change places at step t?
   static constexpr int scalars(int) { return 0; }        // state of one double per tensor, in the slots behind
   static constexpr int sums(int) { return 0; }
+  static constexpr bool kRows = false;  // does it sum and keep weights row by row?
   template <class Arguments>
   static bool pools(const Arguments&) {  // are the sums those of all tensors of all groups with this rule?
     return false;
@@ -41,6 +45,8 @@ struct StepScalars {
   const double* sums;  // of this step
   double* scalars;     // state
   double length;       // elements
+  // For those with rows, in a tensor of two or more dimensions (else 0): elements of a row, and the largest measure.
+  double row_length = 0, largest = 0;
 };
 
 // The three forms of decay are two factors: the gradient becomes g + l2 * w, the weight w * keep.

@@ -94,6 +94,13 @@ inline std::vector<Spec> other_specs(bool with_sums) {
            rule("adal", GATUN_RULE_ADAL, 1e-2, gatun_adal{0.9, 0.999, 1e-8, decay, decoupled, 1, 0, 0}, 2),
            rule("adal literal", GATUN_RULE_ADAL, 1e-2, gatun_adal{0.9, 0.999, 1e-8, decay, l2, 0, 1, 0}, 2),
            rule("adal global", GATUN_RULE_ADAL, 1e-2, gatun_adal{0.9, 0.999, 1e-8, decay, l2, 0, 0, 1}, 2),
+           rule("adamp", GATUN_RULE_ADAMP, 1e-2, gatun_adamp{0.9, 0.999, 1e-8, decay, 0.3, 0.1, 0, 0}, 2),
+           rule("adamp nesterov", GATUN_RULE_ADAMP, 1e-2, gatun_adamp{0.9, 0.999, 1e-8, decay, 1e3, 0.1, 1, 0}, 2),
+           rule("sing adamp", GATUN_RULE_ADAMP, 1e-2, gatun_adamp{0.9, 0.999, 1e-8, decay, 1e3, 0.1, 0, 0}, 2)
+               .standardize(),
+           rule("sgdp", GATUN_RULE_SGDP, 1e-1, gatun_sgdp{0.9, 0.1, decay, 1e-8, 1e3, 0.1, 0, 0}, 1).byol(0.9, 5),
+           rule("sgdp nesterov", GATUN_RULE_SGDP, 1e-1, gatun_sgdp{0.9, 0, decay, 1e-8, 0.3, 0.1, 1, 0}, 1),
+           rule("sgdp plain", GATUN_RULE_SGDP, 1e-1, gatun_sgdp{0, 0, decay, 1e-8, 1, 0.1, 0, 0}, 0).clip(1),
            rule("lamb", GATUN_RULE_LAMB, 1e-2, gatun_lamb{0.9, 0.999, 1e-6, decay, 0, 0}, 2).clip(1),
            rule("lars", GATUN_RULE_LARS, 1e-1, gatun_lars{0.9, decay, 1e-2, 1e-8, 1, 0, 0, 0}, 1),
            rule("lars byol", GATUN_RULE_LARS, 1e-1, gatun_lars{0, decay, 1e-2, 1e-8, 0, 1, 1, 0}, 0),

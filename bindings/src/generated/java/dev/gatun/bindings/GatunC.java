@@ -329,6 +329,24 @@ public class GatunC extends GatunC$shared {
     public static int GATUN_RULE_GENERIC_ADAM() {
         return GATUN_RULE_GENERIC_ADAM;
     }
+    private static final int GATUN_RULE_ADAMP = (int)13L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_ADAMP = 13
+     * }
+     */
+    public static int GATUN_RULE_ADAMP() {
+        return GATUN_RULE_ADAMP;
+    }
+    private static final int GATUN_RULE_SGDP = (int)14L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_SGDP = 14
+     * }
+     */
+    public static int GATUN_RULE_SGDP() {
+        return GATUN_RULE_SGDP;
+    }
     private static final int GATUN_CLIP = (int)0L;
     /**
      * {@snippet lang=c :

@@ -26,6 +26,8 @@ public sealed interface Rule
                 Lamb,
                 Lars,
                 GenericAdam,
+                AdamP,
+                Sgdp,
                 Sing,
                 Standardize,
                 Clip,

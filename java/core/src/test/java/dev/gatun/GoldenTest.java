@@ -30,6 +30,8 @@ class GoldenTest {
             Map.entry("lars_byol", "lars(lr=0.2, weight_decay=1e-4, variant=byol)"),
             Map.entry("lamb", "lamb(lr=0.01)"),
             Map.entry("generic_adam_r05", "generic_adam(lr=0.01, r=0.5)"),
+            Map.entry("adamp", "adamp(lr=0.01, weight_decay=0.1)"),
+            Map.entry("sgdp", "sgdp(lr=0.1, weight_decay=0.01)"),
             Map.entry("ema_byol", "ema(sgd(lr=0.1, momentum=0.9), tau=0.9, tau_schedule=byol, steps=9)")));
 
     static Stream<Arguments> trajectories() {

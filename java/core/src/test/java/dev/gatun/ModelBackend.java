@@ -209,7 +209,7 @@ final class ModelBackend implements Backend {
                     switch (group.recipe().update().hyperparameters()) {
                         case Sgd sgd -> sgd(sgd, member.decay(), lr, t, h, w, state);
                         case Adam adam -> adam(adam, member.decay(), lr, t, h, w, state);
-                        case Rule rule -> new ModelRules(member.decay(), lr, t, h, w, state).step(rule, globalL1);
+                        case Rule rule -> new ModelRules(member, lr, t, h, w, state).step(rule, globalL1);
                     }
                 } else if (is(Fault.DECAYS_WHAT_IS_SKIPPED)) {
                     w[0] *= 0.99;

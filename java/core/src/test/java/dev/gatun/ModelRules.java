@@ -6,6 +6,7 @@ import java.util.stream.IntStream;
 /** The rules that have no faults of their own in {@link ModelBackend}: ALGORITHMS' formulas, a line each, in double. */
 final class ModelRules {
     private final boolean decays;
+    private final int rows;
     private final double lr;
     private final long t;
     private final double[] g;
@@ -13,8 +14,9 @@ final class ModelRules {
     private final double[][] s;
 
     /** One tensor's step: gradient, weight and state are changed in place. */
-    ModelRules(boolean decays, double lr, long t, double[] g, double[] w, double[][] s) {
-        this.decays = decays;
+    ModelRules(Backend.Member member, double lr, long t, double[] g, double[] w, double[][] s) {
+        this.decays = member.decay();
+        this.rows = member.matrix() ? (int) member.rows() : 0;
         this.lr = lr;
         this.t = t;
         this.g = g;
@@ -36,6 +38,8 @@ final class ModelRules {
             case Lamb a -> lamb(a);
             case Lars a -> lars(a);
             case GenericAdam a -> genericAdam(a);
+            case AdamP a -> adamP(a);
+            case Sgdp a -> sgdP(a);
             default -> throw new AssertionError(rule);
         }
     }
@@ -249,5 +253,54 @@ final class ModelRules {
         ema(s[0], a.beta1(), g);
         ema(s[1], theta, map(w.length, k -> g[k] * g[k]));
         move(lr / Math.sqrt(t), s[0], k -> Math.sqrt(s[1][k]) + a.eps());
+    }
+
+    private void adamP(AdamP a) {
+        ema(s[0], a.beta1(), g);
+        ema(s[1], a.beta2(), map(w.length, k -> g[k] * g[k]));
+        double bias2 = 1 - Math.pow(a.beta2(), t);
+        double[] u = map(w.length, k -> {
+            double m = a.nesterov() ? a.beta1() * s[0][k] + (1 - a.beta1()) * g[k] : s[0][k];
+            return m / (Math.sqrt(s[1][k]) / Math.sqrt(bias2) + a.eps());
+        });
+        boolean projected = project(u, a.delta(), a.eps());
+        decay(Decay.DECOUPLED, a.weightDecay() * (projected ? a.wdRatio() : 1), lr);
+        move(lr / (1 - Math.pow(a.beta1(), t)), u, k -> 1);
+    }
+
+    private void sgdP(Sgdp a) {
+        double[] b = a.momentum() > 0 ? s[0] : new double[w.length];
+        Arrays.setAll(b, k -> a.momentum() * b[k] + (1 - a.dampening()) * g[k]);
+        double[] u = map(w.length, k -> a.nesterov() ? g[k] + a.momentum() * b[k] : b[k]);
+        boolean projected = project(u, a.delta(), a.eps());
+        decay(Decay.DECOUPLED, a.weightDecay() * (projected ? a.wdRatio() : 1) / (1 - a.momentum()), lr);
+        move(lr, u, k -> 1);
+    }
+
+    /** Takes the part along the weights off u, row by row or from the whole, if the gradient is nearly orthogonal. */
+    private boolean project(double[] u, double delta, double eps) {
+        for (int parts : rows == 0 || w.length == 0 ? new int[0] : new int[] {rows, 1}) {
+            int n = w.length / parts;
+            double largest = 0;
+            for (int r = 0; r < parts; r++) {
+                double norms = Math.sqrt(dot(part(w, r, n), part(w, r, n)) * dot(part(g, r, n), part(g, r, n)));
+                largest = Math.max(largest, Math.abs(dot(part(w, r, n), part(g, r, n))) / Math.max(norms, eps));
+            }
+            if (largest < delta / Math.sqrt(n)) {
+                for (int r = 0; r < parts; r++) {
+                    double norm = Math.sqrt(dot(part(w, r, n), part(w, r, n))) + eps;
+                    double along = dot(part(w, r, n), part(u, r, n)) / (norm * norm);
+                    for (int k = r * n; k < (r + 1) * n; k++) {
+                        u[k] -= w[k] * along;
+                    }
+                }
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static double[] part(double[] values, int index, int length) {
+        return Arrays.copyOfRange(values, index * length, (index + 1) * length);
     }
 }

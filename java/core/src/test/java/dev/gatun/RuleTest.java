@@ -34,6 +34,8 @@ class RuleTest {
             Lamb.of(1e-3),
             Lars.of(0.1),
             GenericAdam.of(1e-3),
+            AdamP.of(1e-3),
+            Sgdp.of(0.1),
             Sing.official(5e-3),
             Sing.before(Adam.of(1e-3)),
             new Clip(Adam.of(1e-3), 1),
@@ -71,6 +73,8 @@ class RuleTest {
             Map.entry("lookaheadAlpha", FRACTION),
             Map.entry("norm", v -> v > 0 && v <= Double.MAX_VALUE),
             Map.entry("alpha", FRACTION),
+            Map.entry("delta", AT_LEAST_ZERO),
+            Map.entry("wdRatio", AT_LEAST_ZERO),
             Map.entry("r", FRACTION),
             Map.entry("tau", FRACTION));
 
@@ -85,7 +89,8 @@ class RuleTest {
     @ParameterizedTest
     @MethodSource("numbers")
     void everyNumberHasItsRange(Rule rule, String parameter, double value) throws Throwable {
-        if (RANGES.get(parameter).test(value)) {
+        boolean decays = rule instanceof Sgdp && parameter.equals("momentum"); // decay / (1 - momentum)
+        if ((decays ? BELOW_ONE : RANGES.get(parameter)).test(value)) {
             Rule made = with(rule, parameter, value);
             assertThat(made.toString()).doesNotContain("-0");
             assertThat(Rule.parse(made.toString())).isEqualTo(made);
@@ -203,6 +208,8 @@ class RuleTest {
         assertThat(LAdam.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(24);
         assertThat(LAdaBelief.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(28);
         assertThat(AdaL.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(32);
+        assertThat(AdamP.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(44);
+        assertThat(Sgdp.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(32);
         assertThat(Lamb.of(1).withMaxGradNorm(0).bytesPerParameter(DType.F32, true))
                 .isEqualTo(44);
     }

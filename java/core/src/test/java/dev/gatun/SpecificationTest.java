@@ -160,7 +160,8 @@ class SpecificationTest {
         boolean wraps =
                 rule instanceof Standardize || rule instanceof Clip || rule instanceof Lookahead || rule instanceof Ema;
         String inner = wraps ? "adam(), " : "";
-        String needed = (rule instanceof Sgd || rule instanceof Pnm || rule instanceof Lars) && !key.equals("lr")
+        String needed = (rule instanceof Sgd || rule instanceof Pnm || rule instanceof Lars || rule instanceof Sgdp)
+                        && !key.equals("lr")
                 ? "lr=1, "
                 : "";
         if (!Double.isFinite(value)) {
@@ -177,6 +178,7 @@ class SpecificationTest {
         }
         boolean positive = key.equals("norm") ? value > 0 : value >= 0 || key.equals("beta0");
         boolean small = value < 1 || !Set.of("beta1", "beta2").contains(key);
+        small &= value < 1 || !(rule instanceof Sgdp && key.equals("momentum"));
         boolean fraction = value <= 1
                 || !Set.of("dampening", "lookahead_alpha", "alpha", "tau", "r").contains(key);
         assertThat(valid).as(specification).isEqualTo(positive && small && fraction);

@@ -45,6 +45,8 @@ class TraceTest {
             "lars",
             "lars_byol",
             "generic_adam",
+            "adamp",
+            "sgdp",
             "lookahead_adam");
 
     static Stream<Arguments> traces() {

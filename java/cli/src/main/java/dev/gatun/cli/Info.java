@@ -47,6 +47,8 @@ final class Info implements Callable<Integer> {
             "lamb()",
             "lars(lr=0.2)",
             "generic_adam()",
+            "adamp()",
+            "sgdp(lr=0.01)",
             "ema(adamw())",
             "clip(adamw())");
 
