@@ -17,9 +17,8 @@ usage() { sed -n '2,10s/^# //p' "$0"; }
 wrong() { echo "run.sh: $*" >&2; exit 2; }
 
 all_stages=(build bits sanitizer junit capture times torch)
-share() { # of the time, in parts
-  case $1 in build) echo 25 ;; bits) echo 14 ;; sanitizer) echo 14 ;; junit) echo 10 ;; capture) echo 4 ;; *) echo 16 ;; esac
-}
+# Parts of the time. What a stage leaves goes to those behind it, so the build, without which there is nothing, may be long.
+declare -A share=([build]=60 [bits]=30 [sanitizer]=14 [junit]=12 [capture]=5 [times]=14 [torch]=18)
 
 stages=("${all_stages[@]}") minutes=60 out='' native='' bundle='' emulated=''
 while [ $# -gt 0 ]; do
@@ -76,7 +75,7 @@ record stage run kind run run "$GATUN_BENCH_RUN" date "$(date -u +'%F %H:%M UTC'
   emulated "${emulated:+true}"
 
 # Runs one stage within its share, and keeps how it ended. A stage ends with 0; 77 and a reason as its last line: there is
-# nothing to run it on; 124 or 137: time was up; anything else: it failed.
+# nothing to run it on; 124: time was up; anything else: it failed.
 failed=0 no_device=0
 run_stage() { # NAME SECONDS
   local name=$1 began=$SECONDS status why='' word last="$work/last-$1"
@@ -84,11 +83,12 @@ run_stage() { # NAME SECONDS
   deadline=$((SECONDS + $2))
   stage_"$name" </dev/null 2>&1 | tee "$last" | tee -a "$log"
   status=${PIPESTATUS[0]}
-  why=$(grep -v '^{' "$last" | grep -v '^[[:space:]]*$' | tail -1 | cut -c1-400)
+  why=$(grep FAILED "$last" | tail -1 | cut -c1-400)
+  [ -n "$why" ] || why=$(grep -v '^{' "$last" | grep -v '^[[:space:]]*$' | tail -1 | cut -c1-400)
   case $status in
     0) word=passed why='' ;;
     77) word=skipped; [[ $why != "no CUDA device"* ]] || no_device=$((no_device + 1)) ;;
-    124 | 137 | 143) word='cut off' why="after $((SECONDS - began)) s; what it had is kept" ;;
+    124) word='cut off' why="after $((SECONDS - began)) s; what it had is kept" ;;
     *) word=failed failed=$((failed + 1)); why="exit code $status: $why" ;;
   esac
   rm -f "$last"
@@ -99,12 +99,13 @@ run_stage() { # NAME SECONDS
 
 for i in "${!stages[@]}"; do
   parts=0
-  for later in "${stages[@]:i}"; do parts=$((parts + $(share "$later"))); done
-  run_stage "${stages[i]}" $(((end - SECONDS) * $(share "${stages[i]}") / parts))
+  for later in "${stages[@]:i}"; do parts=$((parts + share[$later])); done
+  run_stage "${stages[i]}" $(((end - SECONDS) * share[${stages[i]}] / parts))
 done
 [ ${#stages[@]} -gt 0 ] || write_results # of records that are there
 
 trim_log
+[ ! -f "$out/results.md" ] || sed -n '/^## Stages/,/^## Bits/{/^## Bits/d;p}' "$out/results.md"
 say "results: $out ($(find "$out" -type f | wc -l) files)"
 if [ $failed -gt 0 ]; then
   say "run.sh: $failed of ${#stages[@]} stages FAILED"

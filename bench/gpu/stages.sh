@@ -88,12 +88,16 @@ trim_log() { # what a run leaves must be small enough to be copied anywhere
 
 left() { echo $((deadline - SECONDS)); }
 
-# Runs a command for as long as the stage, or for the seconds of LIMIT, may take.
+# Runs a command for as long as the stage, or for the seconds of limit, may take; 124 if that was not enough.
 limited() {
-  local seconds=${limit:-$(left)}
+  local seconds=${limit:-$(left)} began=$SECONDS status
   [ "$seconds" -le "$(left)" ] || seconds=$(left)
   [ "$seconds" -gt 0 ] || { echo "no time is left for $1"; return 124; }
   timeout -k 10 "$seconds" "$@"
+  status=$?
+  # timeout's own kill looks like that of a machine out of memory, which comes earlier
+  if [ $status = 137 ] && [ $((SECONDS - began)) -ge "$seconds" ]; then status=124; fi
+  return $status
 }
 
 # A program of native/bench over the library of this run, told to end a little before it would be ended.
@@ -125,8 +129,10 @@ suite() { # STAGE NAME COMMAND...
   why=$(tail -1 "$output" | cut -c1-300)
   case $status in
     0) record stage "$stage" kind suite name "$name" status passed why "$why" ;;
-    124 | 137) record stage "$stage" kind suite name "$name" status 'cut off' why "no failure until then" ;;
-    *) record stage "$stage" kind suite name "$name" status failed why "exit code $status: $why" ;;
+    124) record stage "$stage" kind suite name "$name" status 'cut off' why "no failure until then" ;;
+    *)
+      echo "FAILED: $name: exit code $status"
+      record stage "$stage" kind suite name "$name" status failed why "exit code $status: $why" ;;
   esac
   return $status
 }
@@ -153,7 +159,7 @@ stage_build() {
   fi
   limited "$root/build-native.sh" "${with[@]}" --test=build --output "$built" || return
   # that the oracle is right on this CPU; the tests of the kernels without a GPU belong to .ci/run
-  suite build "C++ tests" ctest --test-dir "$built/build" --output-on-failure -j "$(nproc)" \
+  limit=120 suite build "C++ tests" ctest --test-dir "$built/build" --output-on-failure -j "$(nproc)" \
     -R '^(pool|misuse|reference|bits|finite|numerics|cuda_door)$'
 }
 
@@ -162,8 +168,8 @@ stage_bits() {
   local ended=0 design
   if [ -z "$emulated" ]; then
     for design in ${designs//,/ }; do
-      [ "$design" != default ] && export GATUN_CUDA_DESIGN=$design
-      suite bits "cuda_device_test, $design" "$built/build/test/cuda_device_test" "$cuda"
+      [ "$design" = default ] || export GATUN_CUDA_DESIGN=$design
+      limit=$(($(left) / 2)) suite bits "cuda_device_test, $design" "$built/build/test/cuda_device_test" "$cuda"
       ended=$(worse $ended $?)
     done
     unset GATUN_CUDA_DESIGN
@@ -196,7 +202,7 @@ stage_sanitizer() {
   return "$ended"
 }
 
-# Sets java and classpath: of the bundle, made here first where a JDK and Maven are.
+# Sets java, classpath and tests: of the bundle, made here first where a JDK and Maven are.
 find_java() {
   local jar
   [ -n "$bundle" ] || { echo "skipped: Java runs over the emulator with --bundle only"; return 77; }
@@ -211,32 +217,43 @@ find_java() {
     rm -rf "$work/runtime"
     tar -xzf "$bundle/runtime.tar.gz" -C "$work" && touch "$work/runtime/release" || return
   fi
-  java=$work/runtime/bin/java classpath=''
+  classpath=''
   for jar in "$bundle"/java/lib/*.jar; do classpath+=${classpath:+:}$jar; done
-  libraries=$built
   tests=$bundle/java/tests
+  local libraries=$built
   if [ -n "$emulated" ]; then # under the names that Java looks for
     libraries=$work/emulated-libraries
-    mkdir -p "$libraries" && ln -sf "$built/build/libgatun.so" "$cuda" "$libraries" &&
+    mkdir -p "$libraries" && ln -sf "$built/build/libgatun.so" "$libraries" &&
       ln -sf "$cuda" "$libraries/libgatun_cuda.so" || return
   fi
+  java=("$work/runtime/bin/java" -Xmx2g --enable-native-access=ALL-UNNAMED "-Dgatun.library.path=$libraries")
 }
-
-run_java() { limited "$java" -Xmx2g --enable-native-access=ALL-UNNAMED -Dgatun.library.path="$libraries" "$@"; }
 
 stage_junit() {
   require_device || return
-  local report=$work/junit.log selection=(--include-tag device --include-tag cuda) status ran
+  local report=$work/junit.log selection=(--include-tag device --include-tag cuda) status ran dtype traces
   find_java || return
-  [ -z "$emulated" ] || selection+=(--include-classname '.*TraceTest') # the others' turn is mvn verify
-  run_java -Dgatun.test.device=cuda -Dgatun.root="$root" -cp "$classpath:$tests" org.junit.platform.console.ConsoleLauncher \
-    execute --scan-classpath "$tests" "${selection[@]}" --fail-if-no-tests --disable-banner --disable-ansi-colors --details=summary >"$report" 2>&1
+  traces=("$tests"/traces/*.safetensors)
+  if [ -n "$emulated" ]; then # a little of it; the rest is part of mvn verify
+    selection+=(--include-classname '.*TraceTest')
+    traces=("${traces[0]}")
+  fi
+  limited "${java[@]}" -Dgatun.test.device=cuda -Dgatun.root="$root" -cp "$classpath:$tests" org.junit.platform.console.ConsoleLauncher \
+    execute --scan-classpath "$tests" "${selection[@]}" --fail-if-no-tests --disable-banner --disable-ansi-colors \
+    --details=summary >"$report" 2>&1
   status=$?
   tail -150 "$report"
   ran=$(sed -n 's/^\[ *\([0-9]*\) tests successful.*/\1/p' "$report")
-  record stage junit kind suite name "JUnit on the device" status "$([ $status = 0 ] && echo passed || echo "exit code $status")" \
-    why "${ran:-0} tests passed"
-  return $status
+  [ $status != 0 ] || [ "${ran:-0}" != 0 ] || status=1 # found, and all skipped
+  case $status in 0 | 124) ;; *) echo "FAILED: JUnit on the device: exit code $status, ${ran:-0} tests passed" ;; esac
+  record stage junit kind suite name "JUnit on the device" \
+    status "$(case $status in 0) echo passed ;; 124) echo 'cut off' ;; *) echo failed ;; esac)" why "${ran:-0} tests passed"
+  for dtype in f64 f32; do
+    suite junit "gatun replay --device cuda --dtype $dtype" "${java[@]}" -cp "$classpath" dev.gatun.cli.Main replay \
+      "${traces[@]}" --device cuda --dtype $dtype
+    status=$(worse $status $?)
+  done
+  return "$status"
 }
 
 stage_capture() {
@@ -255,8 +272,9 @@ stage_times() {
   program gpu_times --designs "$designs"
   ended=$?
   if find_java; then
-    run_java ${emulated:+-Dgatun.bench.bursts=3} -cp "$classpath:$tests" HostTime "${lists[@]}" | tee "$work/host.log"
-    ended=$(worse $ended "${PIPESTATUS[0]}")
+    limited "${java[@]}" ${emulated:+-Dgatun.bench.bursts=3} -cp "$classpath:$tests" HostTime "${lists[@]}" >"$work/host.log" 2>&1
+    ended=$(worse $ended $?)
+    cat "$work/host.log"
     grep '^{' "$work/host.log" >>"$records"
   fi
   return "$ended"

@@ -49,7 +49,7 @@ check "minutes must be a number" says wrong "--minutes soon: must be a number"
 
 # --- no GPU: only where there is really none
 if [ -e "$native/libgatun_cuda.so" ] && ! "$build/bench/gpu_capture" "$build/libgatun_cuda.so" --only device >/dev/null; then
-  start none --native "$native" --stages bits,sanitizer,junit,capture,times,torch --minutes 2
+  start none --native "$native" --stages bits,sanitizer,junit,capture,times,torch --minutes 10
   for stage in bits sanitizer junit capture times torch; do
     check "without a GPU $stage is skipped" result none $stage skipped
   done
@@ -62,7 +62,7 @@ check "and says what to do" says unbuilt "run stage build first"
 check "a failed stage exits with 1" [ $status = 1 ]
 
 # --- emulated: everything works, no number is shown
-start emulated --native "$native" --emulated --stages 1,2,5,6,torch --minutes 3
+start emulated --native "$native" --emulated --stages 1,2,5,6,torch --minutes 15
 for stage in build bits capture; do check "emulated $stage" result emulated $stage passed; done
 check "emulated exits with 0" [ $status = 0 ]
 check "files: records, log, results" [ "$(find "$scratch/emulated" -type f | wc -l)" = 4 ]
@@ -71,6 +71,36 @@ check "no target counts as measured" [ "$(grep -c 'not measured' "$scratch/emula
 check "no number is in results.json" sh -c "! grep -E '_us|gb_per_s|share_of|ratio_to' '$scratch/emulated/results.json'"
 start cut --native "$native" --emulated --stages bits --minutes 0
 check "a stage without time is cut off" result cut bits "cut off"
+
+# --- a machine that has everything, as far as this script can tell: its card is a script, its CUDA library the emulator
+machine=$scratch/machine
+mkdir -p "$machine/bin" "$machine/native/build/bench" "$machine/native/build/test"
+script() { printf '#!/bin/bash\n%s\n' "$2" >"$machine/$1" && chmod +x "$machine/$1"; }
+script bin/nvidia-smi 'case "$*" in *compute_cap*) echo "NVIDIA Imaginary, 580.1, 1 MiB, 9.0" ;; *) echo "1 MHz" ;; esac'
+script bin/compute-sanitizer 'while [[ $1 == --* ]]; do shift 2; done; exec "$@"'
+script native/build/test/cuda_device_test 'echo "cuda_bits: ok"'
+for name in bits capture times; do
+  script "native/build/bench/gpu_$name" "exec '$build/bench/gpu_${name}_emulated' \"\$@\" --lists tiny --optimizers 'adamw()'"
+done
+ln -s "$build/libgatun.so" "$build/abi_dump" "$machine/native"
+ln -s "$build/test/libgatun_cuda_emulated.so" "$machine/native/libgatun_cuda.so"
+PATH=$machine/bin:$PATH start card --native "$machine/native" --stages 2,3,5 --minutes 15
+for stage in bits sanitizer capture; do check "with a card $stage" result card $stage passed; done
+check "the card is named" grep -q "NVIDIA Imaginary; driver 580.1" "$scratch/card/results.md"
+check "all four tools looked" [ "$(grep -c 'cuda_device_test | passed' "$scratch/card/results.md")" = 4 ]
+check "with a card run.sh exits with 0" [ $status = 0 ]
+PATH=$machine/bin:$PATH start card --native "$machine/native" --stages times --bundle "$scratch/none" --minutes 15
+check "times that are not the card's are refused" says card "a time of 'SIMT emulator' in a run on 'NVIDIA Imaginary'"
+check "and their pages are gone" [ ! -e "$scratch/card/results.md" ]
+check "and run.sh exits with 1" [ $status = 1 ]
+script native/build/bench/gpu_capture 'case "$*" in *device*) ;; *) echo "something else"; exit 5 ;; esac'
+PATH=$machine/bin:$PATH start broken --native "$machine/native" --stages 3,5 --minutes 15
+check "a sanitizer that complains fails its stage" result broken sanitizer failed
+check "and is named" says broken "(exit code 5: FAILED: synccheck: captured steps"
+check "a program that fails fails its stage" result broken capture failed
+script native/build/bench/gpu_capture 'case "$*" in *device*) ;; *) sleep 60 ;; esac'
+PATH=$machine/bin:$PATH start slow --native "$machine/native" --stages capture --minutes 0.05
+check "a program that does not end is cut off" result slow capture "cut off"
 
 # --- results.py refuses numbers of no card, and does not leave an older page behind
 refuses() { # RECORDS...

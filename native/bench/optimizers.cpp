@@ -30,6 +30,9 @@ std::vector<Spec> optimizers(const std::string& only) {
       rule("radam()", GATUN_RULE_RADAM, 1e-3, gatun_radam{0.9, 0.999, 1e-8, decay, 0, 0}, 2),
       rule("pnm()", GATUN_RULE_PNM, 1e-3, pnm, 2),
       rule("adapnm()", GATUN_RULE_ADAPNM, 1e-3, gatun_adapnm{0.9, 0.999, 1, 1e-8, decay, decoupled, 1}, 4),
+      rule("generic_adam()", GATUN_RULE_GENERIC_ADAM, 1e-3, gatun_generic_adam{0.9, 0, 1e-8}, 2),
+      rule("adamp()", GATUN_RULE_ADAMP, 1e-3, gatun_adamp{0.9, 0.999, 1e-8, decay, 0.1, 0.1, 0, 0}, 2),
+      rule("sgdp()", GATUN_RULE_SGDP, 1e-2, gatun_sgdp{0.9, 0, decay, 1e-8, 0.1, 0.1, 0, 0}, 1),
       rule("sing(pnm())", GATUN_RULE_PNM, 1e-3, pnm, 2).standardize(),
       adam("clip(adamw())", 1e-3, decay, decoupled).clip(1),
   };
@@ -42,7 +45,8 @@ std::vector<Spec> optimizers(const std::string& only) {
 int64_t bytes_per_parameter(const Spec& spec, int32_t dtype) {
   int64_t arrays = 1 + int64_t(spec.rule_slots());  // the weight and the state: read and written
   for (const gatun_average& average : spec.averages) arrays += average.kind == GATUN_EMA;
-  return (2 * arrays + 1) * (dtype == GATUN_F64 ? 8 : 4);
+  const bool pairs = spec.rule == GATUN_RULE_PNM || spec.rule == GATUN_RULE_ADAPNM;  // of two momenta, one moves
+  return (2 * arrays + 1 - pairs) * (dtype == GATUN_F64 ? 8 : 4);
 }
 
 }  // namespace bench
