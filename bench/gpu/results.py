@@ -119,7 +119,8 @@ def comparisons(title, found):
              f"{len(missing)} left out.", ""]
     keys = ("optimizer", "list", "dtype", "design")
     lines += table(("different", *keys[1:], "what"), [[r.get(k, "-") for k in keys] + [r["difference"]] for r in wrong])
-    return lines + table(("left out", *keys[1:], "why"), [[r.get(k, "-") for k in keys] + [r["why"]] for r in missing])
+    rows = dict.fromkeys((*(r.get(k, "-") for k in keys), r["why"]) for r in missing)  # of both forms of a step once
+    return lines + table(("left out", *keys[1:], "why"), rows)
 
 
 def times(records):

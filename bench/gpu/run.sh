@@ -105,7 +105,7 @@ done
 [ ${#stages[@]} -gt 0 ] || write_results # of records that are there
 
 trim_log
-[ ! -f "$out/results.md" ] || sed -n '/^## Stages/,/^## Bits/{/^## Bits/d;p}' "$out/results.md"
+[ ! -f "$out/results.md" ] || awk '/^## / { wanted = /Stages|Targets/ } wanted' "$out/results.md"
 say "results: $out ($(find "$out" -type f | wc -l) files)"
 if [ $failed -gt 0 ]; then
   say "run.sh: $failed of ${#stages[@]} stages FAILED"

@@ -27,7 +27,8 @@ find_tools() {
     /opt/nvidia/nsight-compute/*/compute-sanitizer || true)
   nvidia_smi=$(first_program nvidia-smi /usr/bin/nvidia-smi /usr/local/nvidia/bin/nvidia-smi /usr/lib/wsl/lib/nvidia-smi || true)
   python=$(first_program "${PYTHON:-python3}" python3 /usr/bin/python3 || true)
-  commit=$(cat "$root/COMMIT" 2>/dev/null || git -C "$root" -c safe.directory='*' rev-parse --short HEAD 2>/dev/null || true)
+  commit=$(cat "$root/COMMIT" 2>/dev/null || git -C "$root" -c safe.directory="*" rev-parse --short HEAD 2>/dev/null ||
+    cat "$root/gpu-bundle/COMMIT" 2>/dev/null || true)
 }
 
 # The first GPU, in nvidia-smi's words; programs say which one CUDA gives them, and results.py compares.
