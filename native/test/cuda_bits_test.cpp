@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cuda_problem.h"
+#include "rules/rules.h"
 #include "specs.h"
 #if defined(GATUN_EMULATED)
 #include "emulator/cuda_runtime_api.h"
@@ -103,6 +104,7 @@ void every_optimizer(bool slow) {
   std::vector<Spec> specs = all_specs();
   for (const Spec& spec : other_specs(true)) specs.push_back(spec);
   for (const Spec& spec : specs) {
+    if (!gatun::visit_rule(spec.rule, [](auto r) { return decltype(r)::kOnCuda; })) continue;  // see cuda_plan_test
     const std::vector<GroupSetup> setups = both_types(spec, all_shapes());
     Run run;
     run.steps = spec.averages.empty() ? 2 : 5;
