@@ -14,9 +14,8 @@ struct Description {
   std::vector<void*> gradients;
   std::vector<int64_t> first_chunk;  // of each group, then the end of all
   int64_t means_bytes = 0;
-  int32_t clips = 0;                       // the most that any group has
-  int64_t pooling = 0;                     // as in Tables
-  bool transforms = false, plain = false;  // are there groups with transformations? whose rule needs no sums?
+  int32_t clips = 0;  // the most that any group has
+  bool any_sums = false;
 
   Description(const gatun_group* descriptions, int64_t count);
 

@@ -22,7 +22,7 @@ import java.util.stream.Stream;
  * @param loadAverage processes that wanted a CPU in the minute before, -1 if unknown: well above 0 the numbers are not
  *     worth keeping
  */
-record Machine(
+public record Machine(
         String cpu,
         int cores,
         Map<String, String> caches,
@@ -33,7 +33,7 @@ record Machine(
         String device,
         String isa,
         double loadAverage) {
-    static Machine of(Device device) {
+    public static Machine of(Device device) {
         return new Machine(
                 cpuModel(),
                 Runtime.getRuntime().availableProcessors(),
@@ -48,7 +48,7 @@ record Machine(
     }
 
     /** Whether others used so much of the machine that what was measured is theirs as well. */
-    boolean busy() {
+    public boolean busy() {
         return loadAverage > 0.25 * cores;
     }
 

@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.cli.train.RateSearch;
 import dev.gatun.cli.train.TrainCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -25,6 +26,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             Info.class,
             TrainCommand.class,
+            RateSearch.class,
             Replay.class,
             Bench.class,
             CheckpointCommand.class,

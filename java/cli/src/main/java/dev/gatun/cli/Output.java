@@ -10,7 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Files that a command writes: checked before the work starts, so that a wrong path does not cost a measurement. */
-final class Output {
+public final class Output {
     private static final Gson GSON = new GsonBuilder()
             .setPrettyPrinting()
             .serializeNulls()
@@ -20,7 +20,7 @@ final class Output {
     private Output() {}
 
     /** Refuses a path that cannot be written later. {@code null} means that nothing is to be written. */
-    static void check(String option, Path file) {
+    public static void check(String option, Path file) {
         if (file == null) {
             return;
         }
@@ -36,22 +36,22 @@ final class Output {
         }
     }
 
-    static void json(Path file, JsonElement value) throws IOException {
+    public static void json(Path file, JsonElement value) throws IOException {
         if (file != null) {
             Files.writeString(file, text(value) + "\n");
         }
     }
 
-    static String text(JsonElement value) {
+    public static String text(JsonElement value) {
         return GSON.toJson(value);
     }
 
-    static JsonElement tree(Object value) {
+    public static JsonElement tree(Object value) {
         return GSON.toJsonTree(value);
     }
 
     /** JSON has no NaN and no infinity: they become null, which no comparison takes for a small number. */
-    static JsonElement number(double value) {
+    public static JsonElement number(double value) {
         return Double.isFinite(value) ? new JsonPrimitive(value) : JsonNull.INSTANCE;
     }
 }

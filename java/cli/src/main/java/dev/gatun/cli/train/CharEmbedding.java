@@ -12,6 +12,9 @@ import ai.djl.util.PairList;
 
 /** A table of vectors by character number, dense gradients: (batch, context) to (batch, context * embedding). */
 final class CharEmbedding extends AbstractBlock {
+    /** The end of the parameter's path. */
+    static final String TABLE = "embedding";
+
     private final int vocabulary;
     private final int embedding;
     private final Parameter table;
@@ -20,7 +23,7 @@ final class CharEmbedding extends AbstractBlock {
         this.vocabulary = vocabulary;
         this.embedding = embedding;
         table = addParameter(Parameter.builder()
-                .setName("embedding")
+                .setName(TABLE)
                 .setType(Parameter.Type.WEIGHT)
                 .build());
     }

@@ -18,11 +18,11 @@ import java.util.Map;
  * begins it again.
  */
 final class DjlAdamW implements Updater {
-    private final CharModel model;
+    private final Classifier model;
     private final Rule rule;
     private final Schedule schedule;
 
-    DjlAdamW(CharModel model, Rule rule, Schedule schedule) {
+    DjlAdamW(Classifier model, Rule rule, Schedule schedule) {
         this.model = model;
         this.rule = rule;
         this.schedule = schedule;

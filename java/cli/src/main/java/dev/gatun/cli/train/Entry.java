@@ -1,5 +1,6 @@
 package dev.gatun.cli.train;
 
+import dev.gatun.Adam;
 import dev.gatun.Rule;
 import dev.gatun.cli.BadInput;
 import java.util.ArrayList;
@@ -19,9 +20,6 @@ import java.util.regex.Pattern;
 record Entry(String name, String specification, boolean framework) {
     static final String DJL_ADAMW = "djl-adamw";
 
-    /** Learning rates from a coarse search with one seed: good for each, no ground for a ranking. */
-    static final String DEFAULTS = "sgd(lr=0.5, momentum=0.9); adamw(lr=0.004); sing(lr=0.05)";
-
     private static final Pattern NAME = Pattern.compile("([a-z_0-9]+)\\s*\\(");
 
     /**
@@ -31,8 +29,7 @@ record Entry(String name, String specification, boolean framework) {
     static List<Entry> parse(String specifications, boolean djlAdamW) {
         List<Entry> entries = new ArrayList<>();
         Set<String> names = new HashSet<>(Set.of(DJL_ADAMW));
-        double lr = 0.004;
-        boolean found = false;
+        Rule adamW = null;
         for (String text : specifications.split(";")) {
             if (text.isBlank()) {
                 continue;
@@ -44,17 +41,20 @@ record Entry(String name, String specification, boolean framework) {
                 name = base + "-" + i;
             }
             entries.add(new Entry(name, rule.toString(), false));
-            if (!found && base.equals("adamw")) {
-                lr = rule.lr();
-                found = true;
+            if (adamW == null && base.equals("adamw")) {
+                adamW = rule;
             }
         }
         if (entries.isEmpty()) {
-            throw new BadInput(
-                    "--optimizers: no optimizer in \"" + specifications + "\"; pass for example \"" + DEFAULTS + "\"");
+            throw new BadInput("--optimizers: no optimizer in \"" + specifications
+                    + "\"; pass for example \"adamw(lr=0.003); sing\"");
+        }
+        if (djlAdamW && adamW == null) {
+            throw new BadInput("--djl-adamw: takes the learning rate of the first adamw, and there is none in \""
+                    + specifications + "\"; add one");
         }
         if (djlAdamW) {
-            entries.add(new Entry(DJL_ADAMW, Rule.parse("adamw(lr=" + lr + ")").toString(), true));
+            entries.add(new Entry(DJL_ADAMW, Adam.w(adamW.lr()).toString(), true));
         }
         return List.copyOf(entries);
     }

@@ -1,6 +1,7 @@
 package dev.gatun.cli.train;
 
 import ai.djl.engine.Engine;
+import ai.djl.pytorch.jni.JniUtils;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +35,11 @@ final class Framework {
         }
         try {
             Engine engine = Engine.getEngine("PyTorch");
-            return "PyTorch " + engine.getVersion() + " by DJL " + Engine.getDjlVersion();
+            if (threads > 0) {
+                JniUtils.setNumThreads(threads); // the property counts only for who starts the engine first
+            }
+            return "PyTorch %s by DJL %s, %d threads"
+                    .formatted(engine.getVersion(), Engine.getDjlVersion(), JniUtils.getNumThreads());
         } catch (RuntimeException | LinkageError failed) {
             Throwable root = failed;
             while (root.getCause() != null) {

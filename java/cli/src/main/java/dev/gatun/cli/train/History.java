@@ -7,7 +7,7 @@ import java.util.List;
 
 /** What was measured at every step of one optimizer so far. */
 final class History {
-    /** A single batch's loss jumps about by 0.2 bits; so many of them average out to the second digit. */
+    /** A single batch's loss jumps about by 0.2 bits per character; so many of them average out to the second digit. */
     private static final int LAST = 100;
 
     /** So many refused steps one after the other, and the next will not do better: the weights are the same. */
@@ -18,8 +18,8 @@ final class History {
      *
      * @param step from 1
      * @param lr learning rate
-     * @param training loss of the step's batch before the update, bits per character
-     * @param validation bits per character after the update, NaN where it was not measured
+     * @param training loss of the step's batch before the update, bits per example
+     * @param validation after the update, {@link Score#NONE} where it was not measured
      * @param forwardBackwardMs milliseconds for both passes
      * @param optimizerMs milliseconds for the update
      * @param refused whether the optimizer refused the gradients
@@ -28,7 +28,7 @@ final class History {
             long step,
             double lr,
             double training,
-            double validation,
+            Score validation,
             double forwardBackwardMs,
             double optimizerMs,
             boolean refused) {}
@@ -55,7 +55,7 @@ final class History {
         steps.subList((int) Math.min(step, steps.size()), steps.size()).clear();
     }
 
-    /** Mean training loss of the last 100 steps, bits per character; NaN before the first. */
+    /** Mean training loss of the last 100 steps, bits per example; NaN before the first. */
     double training() {
         return steps.subList(Math.max(0, steps.size() - LAST), steps.size()).stream()
                 .mapToDouble(Step::training)

@@ -7,7 +7,7 @@ interface Progress extends AutoCloseable {
     /**
      * A step was taken.
      *
-     * @param training recent mean loss of the training batches, bits per character
+     * @param training recent mean loss of the training batches, bits per example
      * @param validation the last one measured, NaN before the first
      */
     void step(long step, double training, double validation);

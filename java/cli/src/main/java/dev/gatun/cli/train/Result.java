@@ -4,14 +4,11 @@ package dev.gatun.cli.train;
  * One row of the table.
  *
  * @param end how its training ended
- * @param validation bits per character of the validation text at the end
- * @param test bits per character of the test text
+ * @param validation on all that validation goes by, at the end
+ * @param test the same on the test data
  * @param sha256 of the final weights
  */
-record Result(Entry entry, History history, TrainingRun.End end, double validation, double test, String sha256) {
-    /** Places that the final losses are measured at; the standard error of their mean is 0.015 bits. */
-    static final int PLACES = 51_200;
-
+record Result(Entry entry, History history, TrainingRun.End end, Score validation, Score test, String sha256) {
     /** What a reader has to know before comparing this row, or nothing. */
     String remark() {
         if (end == TrainingRun.End.DIVERGED) {

@@ -5,33 +5,45 @@ import java.util.List;
 
 /** The results as rows of text, for the terminal and for the report. */
 final class ResultTable {
-    static final List<String> HEADER =
-            List.of("optimizer", "training", "validation", "test", "seconds", "optimizer ms/step", "share of step");
+    static final List<String> HEADER = List.of(
+            "optimizer",
+            "training",
+            "validation",
+            "test",
+            "validation right",
+            "test right",
+            "seconds",
+            "optimizer ms/step",
+            "share of step");
 
     private ResultTable() {}
 
-    /** A row for each optimizer, then the lines to beat; losses in bits per character. */
-    static List<List<String>> rows(List<Result> results, NGrams lines) {
+    /** A row for each optimizer, then the lines to beat; losses in bits. */
+    static List<List<String>> rows(List<Result> results, List<Baseline> baselines) {
         List<List<String>> rows = new ArrayList<>();
         for (Result result : results) {
             History history = result.history();
             rows.add(List.of(
                     result.entry().title(),
                     bits(history.training()),
-                    bits(result.validation()),
-                    bits(result.test()),
+                    bits(result.validation().bits()),
+                    bits(result.test().bits()),
+                    percent(result.validation().accuracy()),
+                    percent(result.test().accuracy()),
                     "%.1f".formatted(history.seconds()),
                     "%.3f".formatted(history.optimizerMs()),
-                    "%.1f %%".formatted(100 * history.share())));
+                    percent(history.share())));
         }
-        rows.add(line("to beat: trigram counts", lines.trigram()));
-        rows.add(line("to beat: bigram counts", lines.bigram()));
-        rows.add(line("to beat: unigram counts", lines.unigram()));
+        for (Baseline baseline : baselines) {
+            Score score = baseline.score();
+            String right = Double.isNaN(score.accuracy()) ? "" : percent(score.accuracy());
+            rows.add(List.of("to beat: " + baseline.name(), "", bits(score.bits()), "", right, "", "", "", ""));
+        }
         return rows;
     }
 
-    private static List<String> line(String name, double validation) {
-        return List.of(name, "", bits(validation), "", "", "", "");
+    private static String percent(double share) {
+        return "%.1f %%".formatted(100 * share);
     }
 
     /** Three digits; a loss that is no number any more is a dash. */

@@ -72,8 +72,12 @@ record RunFolder(Path path) {
         return path.resolve("steps.csv");
     }
 
-    Path chart() {
+    Path losses() {
         return path.resolve("loss.png");
+    }
+
+    Path accuracies() {
+        return path.resolve("accuracy.png");
     }
 
     Path report() {

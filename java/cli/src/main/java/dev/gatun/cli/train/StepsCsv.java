@@ -16,7 +16,7 @@ import java.util.Map;
  */
 final class StepsCsv {
     static final String HEADER =
-            "optimizer,step,lr,training_bits,validation_bits,forward_backward_ms,optimizer_ms,refused";
+            "optimizer,step,lr,training_bits,validation_bits,validation_accuracy,forward_backward_ms,optimizer_ms,refused";
 
     private StepsCsv() {}
 
@@ -41,11 +41,20 @@ final class StepsCsv {
                         Long.toString(step.step()),
                         Double.toString(step.lr()),
                         Double.toString(step.training()),
-                        Double.isNaN(step.validation()) ? "" : Double.toString(step.validation()),
+                        optional(step.validation().bits()),
+                        optional(step.validation().accuracy()),
                         Double.toString(step.forwardBackwardMs()),
                         Double.toString(step.optimizerMs()),
                         step.refused() ? "1" : "0")
                 + "\n";
+    }
+
+    private static String optional(double value) {
+        return Double.isNaN(value) ? "" : Double.toString(value);
+    }
+
+    private static double optional(String cell) {
+        return cell.isEmpty() ? Double.NaN : Double.parseDouble(cell);
     }
 
     /** The histories in a file, by optimizer; none if there is no such file. */
@@ -74,9 +83,9 @@ final class StepsCsv {
                 Long.parseLong(cells[1]),
                 Double.parseDouble(cells[2]),
                 Double.parseDouble(cells[3]),
-                cells[4].isEmpty() ? Double.NaN : Double.parseDouble(cells[4]),
-                Double.parseDouble(cells[5]),
+                new Score(optional(cells[4]), optional(cells[5])),
                 Double.parseDouble(cells[6]),
-                cells[7].equals("1"));
+                Double.parseDouble(cells[7]),
+                cells[8].equals("1"));
     }
 }

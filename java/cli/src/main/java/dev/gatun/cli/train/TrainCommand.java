@@ -15,16 +15,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
- * The main job: a real network on a real text with one or several optimizers, from the same start over the same
- * batches.
+ * The main job: a real network on real data with one or several optimizers, from the same start over the same batches.
  */
 @Command(
         name = "train",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         description = {
-            "Trains a character-level language model with several optimizers and compares them.",
-            "Without options: on the Java sources of the running JDK, with " + Entry.DEFAULTS + ".",
+            "Trains a network with several optimizers, from the same weights over the same batches, and compares them.",
+            "Without options: a character-level language model, on the Java sources of the running JDK, with sgd, adamw,"
+                    + " adabelief, sing, adal, adapnm and aida, each with the learning rate of a search"
+                    + " (bench/results).",
             "Ctrl-C saves a checkpoint; --resume goes on from it, bit for bit."
         })
 public final class TrainCommand implements Callable<Integer> {
@@ -32,33 +33,53 @@ public final class TrainCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Option(
+            names = "--task",
+            paramLabel = "text|images",
+            description = "text: guess the next character. images: tell their classes by a small convolutional"
+                    + " network; needs --data. Default: text.")
+    private ModelShape.Kind task;
+
+    @Option(
+            names = "--quick",
+            description = "So few steps that all default optimizers need less than two minutes on two CPUs.")
+    private boolean quick;
+
+    @Option(
             names = "--model",
-            paramLabel = "default|large|C,E,W,L",
-            description =
-                    "default: about 1 million parameters, batch 512. large: 4.3 million, batch 128; here the optimizer is"
-                            + " a large part of a step. Or sizes: context, embedding, width, layers.")
+            paramLabel = "NAME|SIZES",
+            description = {
+                "Text: default (about 1 million parameters, batch 512), large (4.3 million, batch 128; here the optimizer"
+                        + " is a large part of a step), or CONTEXT,EMBEDDING,WIDTH,LAYERS.",
+                "Images: default (16 and 32 filters, then 64 units, batch 64), or FILTERS,...,UNITS."
+            })
     private String model;
 
     @Option(
             names = "--data",
             paramLabel = "FILE|DIR|ZIP",
-            description = "UTF-8 text to train on. Default: module java.base in the JDK's lib/src.zip.")
+            description = {
+                "Text: UTF-8 text; by default module java.base in the JDK's lib/src.zip.",
+                "Images: a folder with the files of MNIST or Fashion-MNIST (train-images-idx3-ubyte and so on, plain or"
+                        + " .gz, images of any size), or of CIFAR-10's binary version."
+            })
     private Path data;
 
     @Option(
             names = "--optimizers",
             paramLabel = "\"SPEC; SPEC\"",
-            description =
-                    "What to train with. Default: \"" + Entry.DEFAULTS + "\"; for the large model sgd with lr=0.2.")
+            description = "What to train with, such as \"sgd(lr=0.3, momentum=0.9); sing\". ./gatun info lists all.")
     private String optimizers;
 
     @Option(names = "--djl-adamw", description = "Adds DJL's own AdamW, as Trainer.step() runs it, for comparison.")
     private boolean djlAdamW;
 
-    @Option(names = "--steps", paramLabel = "N", description = "Steps for each optimizer. Default: 1500.")
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            description = "Steps for each optimizer. Default: text 1500, images 1000; with --quick 300 and 250.")
     private Integer steps;
 
-    @Option(names = "--batch", paramLabel = "N", description = "Places in the text per step. Default: the model's.")
+    @Option(names = "--batch", paramLabel = "N", description = "Examples per step. Default: the model's.")
     private Integer batch;
 
     @Option(names = "--seed", paramLabel = "N", description = "Of starting weights and batches. Default: 7.")
@@ -82,7 +103,8 @@ public final class TrainCommand implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "DIR",
-            description = "Folder for loss.png, steps.csv, report.md and checkpoints. Default: runs/<time>.")
+            description =
+                    "Folder for loss.png, accuracy.png, steps.csv, report.md and checkpoints. Default: runs/<time>.")
     private Path out;
 
     @Option(
@@ -100,37 +122,41 @@ public final class TrainCommand implements Callable<Integer> {
         TrainSettings settings = resume ? resumed(folder) : settings();
         settings.entries(); // a mistake in a specification is said before anything else happens
         try (Device opened = open()) {
-            Corpus corpus = Corpus.of(
-                    settings.data() == null ? Documents.ofJdk() : Documents.of(settings.data()),
-                    settings.model().context());
+            Task loaded = settings.model().load(settings.data());
             if (resume) {
-                requireSameText(folder, corpus);
+                requireSameData(folder, loaded);
             } else {
                 folder = RunFolder.create(out);
-                Files.writeString(folder.settings(), settings.text(corpus.fingerprint()));
+                Files.writeString(folder.settings(), settings.text(loaded.fingerprint()));
             }
-            String framework = Framework.start(threads, stderr);
+            String framework = Framework.start(settings.model().threads(threads), stderr);
             try (StopRequest stop = StopRequest.onShutdown()) {
                 return new Training(settings, folder, opened, framework, stdout, stderr, Progress.onTerminal())
-                        .run(corpus, stop);
+                        .run(loaded, stop);
             }
         }
     }
 
     private TrainSettings settings() {
-        ModelShape shape = ModelShape.parse(model == null ? "default" : model);
+        ModelShape shape =
+                ModelShape.parse(task == null ? ModelShape.Kind.TEXT : task, model == null ? "default" : model);
+        if (quick && steps != null) {
+            throw new BadInput("--quick and --steps " + steps + " contradict each other; pass one of them");
+        }
         return new TrainSettings(
                 shape,
                 data == null ? null : data.toAbsolutePath().normalize(),
-                optimizers == null ? shape.optimizers() : optimizers,
+                optimizers == null ? LearningRates.of(shape).optimizers() : optimizers,
                 djlAdamW,
-                steps == null ? shape.steps() : steps,
+                steps != null ? steps : quick ? shape.quickSteps() : shape.steps(),
                 batch == null ? shape.batch() : batch,
                 seed == null ? 7 : seed);
     }
 
     private TrainSettings resumed(RunFolder folder) throws IOException {
         List<String> given = new ArrayList<>();
+        given(given, "--task", task);
+        given(given, "--quick", quick ? true : null);
         given(given, "--model", model);
         given(given, "--data", data);
         given(given, "--optimizers", optimizers);
@@ -151,12 +177,11 @@ public final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private static void requireSameText(RunFolder folder, Corpus corpus) throws IOException {
+    private static void requireSameData(RunFolder folder, Task task) throws IOException {
         String before = TrainSettings.fingerprint(folder.settings());
-        if (!before.equals(corpus.fingerprint())) {
-            throw new BadInput(
-                    "--resume: " + corpus.origin() + " is not the text that this run began with (fingerprint "
-                            + corpus.fingerprint() + ", then " + before + "); use the same text, or the same JDK");
+        if (!before.equals(task.fingerprint())) {
+            throw new BadInput("--resume: not the data that this run began with (fingerprint " + task.fingerprint()
+                    + ", then " + before + "; now " + task.summary() + "); use the same data, or the same JDK");
         }
     }
 

@@ -7,17 +7,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Properties;
 import java.util.stream.Collectors;
 
 /**
  * What decides the result of a run to the last bit. The number of threads is not here: it changes no bit.
  *
- * @param data what to train on, absolute; null for the JDK's sources
+ * @param model the task with it
+ * @param data what to train on, absolute; null for the task's own
  * @param optimizers specifications, separated by semicolons
  * @param djlAdamW whether DJL's own AdamW is a row, too
  * @param steps per optimizer
- * @param batch places in the text per step
+ * @param batch examples per step
  * @param seed of starting weights and batches
  */
 record TrainSettings(
@@ -46,10 +48,11 @@ record TrainSettings(
         return Entry.parse(optimizers, djlAdamW);
     }
 
-    /** One {@code key=value} line each, with the fingerprint of the text, for {@link #read}. */
+    /** One {@code key=value} line each, with the fingerprint of the data, for {@link #read}. */
     String text(String fingerprint) {
         return """
                 # Settings of this run; gatun train --resume --out reads them.
+                task=%s
                 model=%s
                 data=%s
                 optimizers=%s
@@ -59,6 +62,7 @@ record TrainSettings(
                 seed=%d
                 fingerprint=%s
                 """.formatted(
+                        model.task().name().toLowerCase(Locale.ROOT),
                         model.name(),
                         data == null ? "" : escape(data.toString()),
                         optimizers,
@@ -75,7 +79,7 @@ record TrainSettings(
         try {
             String data = values.getProperty("data", "");
             return new TrainSettings(
-                    ModelShape.parse(value(values, "model")),
+                    model(values),
                     data.isEmpty() ? null : Path.of(data),
                     value(values, "optimizers"),
                     Boolean.parseBoolean(value(values, "djl-adamw")),
@@ -87,7 +91,13 @@ record TrainSettings(
         }
     }
 
-    /** The fingerprint of the text that the run began with. */
+    private static ModelShape model(Properties values) {
+        // Runs from before there were tasks are of the only one there was.
+        String task = values.getProperty("task", "text").toUpperCase(Locale.ROOT);
+        return ModelShape.parse(ModelShape.Kind.valueOf(task), value(values, "model"));
+    }
+
+    /** The fingerprint of the data that the run began with. */
     static String fingerprint(Path file) throws IOException {
         return value(properties(file), "fingerprint");
     }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** A whole run: each optimizer in turn from the same weights over the same batches, then the table and the files. */
 final class Training {
@@ -46,24 +47,19 @@ final class Training {
     }
 
     /** Trains what is not finished yet; returns the exit code. */
-    int run(Corpus corpus, StopRequest stop) throws IOException {
-        NGrams lines = NGrams.of(corpus.training(), corpus.validation(), corpus.vocabulary());
-        out.printf(
-                "text: %s: %,d texts, %,d characters to train on, vocabulary %d%n",
-                corpus.origin(), corpus.documents(), corpus.training().length, corpus.vocabulary());
-        out.printf(
-                "lines to beat, in bits per character: unigram %.3f, bigram %.3f, trigram %.3f%n",
-                lines.unigram(), lines.bigram(), lines.trigram());
+    int run(Task task, StopRequest stop) throws IOException {
+        List<Baseline> baselines = task.baselines();
+        out.println(task.summary());
+        out.printf("lines to beat, in bits per %s: %s%n", task.example(), lines(baselines));
         out.printf("optimizer steps: %s, %d threads; passes: %s%n", device.name(), device.threads(), framework);
         out.flush();
         Map<String, History> before = StepsCsv.read(folder.steps());
         List<Result> results = new ArrayList<>();
         long parameters = 0;
         for (Entry entry : settings.entries()) {
-            Batches batches = new Batches(settings.batch(), settings.model().context());
             Rule rule = Rule.parse(entry.specification());
             Schedule schedule = Schedule.parse(settings.schedule(), settings.steps());
-            try (CharModel model = model(corpus, rule, schedule);
+            try (Classifier model = model(task, rule, schedule);
                     Updater updater = updater(entry, model, rule, schedule)) {
                 if (results.isEmpty()) {
                     parameters = model.parameters();
@@ -72,28 +68,38 @@ final class Training {
                 }
                 History history = resume(entry, updater, before.get(entry.name()));
                 histories.put(entry.name(), history);
-                TrainingRun.End end = train(entry, model, updater, corpus, batches, history, stop);
+                TrainingRun.End end = train(entry, task, model, updater, history, stop);
                 if (end == TrainingRun.End.STOPPED) {
                     say("stopped at step %,d of %,d of %s; go on with: ./gatun train --resume --out %s"
                             .formatted(history.size(), settings.steps(), entry.name(), folder.path()));
                     return INTERRUPTED;
                 }
-                double validation = model.evaluate(corpus.validation(), Result.PLACES);
-                double test = model.evaluate(corpus.test(), Result.PLACES);
+                Score validation = model.evaluate(Part.VALIDATION, true);
+                Score test = model.evaluate(Part.TEST, true);
                 results.add(new Result(entry, history, end, validation, test, model.sha256()));
             }
         }
-        LossChart.write(folder.chart(), histories, lines, settings.steps());
-        Report.write(folder, new Report.Setting(settings, corpus, parameters, lines, device, framework), results);
+        CurveChart.losses(task.example(), histories, baselines, settings.steps())
+                .write(folder.losses());
+        CurveChart.accuracies(histories, baselines, settings.steps()).write(folder.accuracies());
+        Report.write(folder, new Report.Setting(settings, task, parameters, device, framework), results);
         out.println();
-        out.print(ResultTable.text(ResultTable.rows(results, lines)));
+        out.print(ResultTable.text(ResultTable.rows(results, baselines)));
         results.stream().filter(result -> !result.remark().isEmpty()).forEach(result -> out.println(result.remark()));
         out.println();
-        out.println("losses in bits per character; files: " + folder.report() + ", "
-                + folder.chart().getFileName() + ", " + folder.steps().getFileName()
+        out.println("losses in bits per " + task.example() + "; files: " + folder.report() + ", "
+                + folder.losses().getFileName() + ", " + folder.accuracies().getFileName() + ", "
+                + folder.steps().getFileName()
                 + " and a checkpoint per optimizer");
         out.flush();
         return 0;
+    }
+
+    private static String lines(List<Baseline> baselines) {
+        return baselines.stream()
+                .map(baseline ->
+                        "%s %.3f".formatted(baseline.name(), baseline.score().bits()))
+                .collect(Collectors.joining(", "));
     }
 
     private String steps() {
@@ -101,12 +107,12 @@ final class Training {
                 .formatted(settings.entries().size(), settings.steps(), settings.batch(), settings.seed());
     }
 
-    private CharModel model(Corpus corpus, Rule rule, Schedule schedule) {
+    private Classifier model(Task task, Rule rule, Schedule schedule) {
         Optimizer own = DjlAdamW.optimizer(rule, schedule);
-        return new CharModel(settings.model(), corpus.vocabulary(), settings.batch(), settings.seed(), own);
+        return new Classifier(task, settings.batch(), settings.seed(), own);
     }
 
-    private Updater updater(Entry entry, CharModel model, Rule rule, Schedule schedule) {
+    private Updater updater(Entry entry, Classifier model, Rule rule, Schedule schedule) {
         return entry.framework()
                 ? new DjlAdamW(model, rule, schedule)
                 : new GatunUpdater(model.block(), device, rule, schedule);
@@ -137,15 +143,11 @@ final class Training {
     }
 
     private TrainingRun.End train(
-            Entry entry,
-            CharModel model,
-            Updater updater,
-            Corpus corpus,
-            Batches batches,
-            History history,
-            StopRequest stop)
+            Entry entry, Task task, Classifier model, Updater updater, History history, StopRequest stop)
             throws IOException {
-        TrainingRun run = new TrainingRun(model, updater, corpus, batches, settings, history);
+        Batches batches = task.batches(settings.batch());
+        int every = TrainingRun.marks(settings.steps());
+        TrainingRun run = new TrainingRun(model, updater, batches, settings, history, every);
         if (history.size() == settings.steps() || history.diverged()) {
             return history.diverged() ? TrainingRun.End.DIVERGED : TrainingRun.End.FINISHED;
         }

@@ -22,29 +22,35 @@ final class TrainingRun {
 
     private static final int NEAREST = 25;
 
-    /** Places of a validation on the way; the standard error of its mean is 0.03 bits, the same places for everyone. */
-    private static final int PLACES = 10_240;
-
-    private final CharModel model;
+    private final Classifier model;
     private final Updater updater;
-    private final Corpus corpus;
     private final Batches batches;
     private final TrainSettings settings;
     private final History history;
+    private final int every;
 
+    /**
+     * A run from where the history ends.
+     *
+     * @param every steps between validations, see {@link #marks}
+     */
     TrainingRun(
-            CharModel model, Updater updater, Corpus corpus, Batches batches, TrainSettings settings, History history) {
+            Classifier model, Updater updater, Batches batches, TrainSettings settings, History history, int every) {
         this.model = model;
         this.updater = updater;
-        this.corpus = corpus;
         this.batches = batches;
         this.settings = settings;
         this.history = history;
+        this.every = every;
+    }
+
+    /** So many steps apart are validations and checkpoints that make a curve. */
+    static int marks(int steps) {
+        return Math.max(NEAREST, steps / MARKS);
     }
 
     /** Trains; {@code saver} is called at marks on the way, at the end, and before stopping. */
     End run(Progress progress, StopRequest stop, Saver saver) throws IOException {
-        int every = Math.max(NEAREST, settings.steps() / MARKS);
         double validation = Double.NaN;
         while (history.size() < settings.steps()) {
             if (history.diverged()) {
@@ -58,7 +64,9 @@ final class TrainingRun {
             boolean mark = step % every == 0 || step == settings.steps();
             History.Step taken = step(step, mark);
             history.add(taken);
-            validation = Double.isNaN(taken.validation()) ? validation : taken.validation();
+            validation = taken.validation() == Score.NONE
+                    ? validation
+                    : taken.validation().bits();
             progress.step(step, history.training(), validation);
             if (mark || history.diverged()) {
                 saver.save();
@@ -68,7 +76,7 @@ final class TrainingRun {
     }
 
     private History.Step step(long step, boolean mark) {
-        batches.draw(corpus.training(), settings.seed(), step);
+        batches.draw(settings.seed(), step);
         long begin = System.nanoTime();
         double training = model.forwardBackward(batches);
         long middle = System.nanoTime();
@@ -78,7 +86,7 @@ final class TrainingRun {
                 step,
                 updater.lr(step),
                 training,
-                mark ? model.evaluate(corpus.validation(), PLACES) : Double.NaN,
+                mark ? model.evaluate(Part.VALIDATION, false) : Score.NONE,
                 (middle - begin) / 1e6,
                 (end - middle) / 1e6,
                 updater.refusal() != null);

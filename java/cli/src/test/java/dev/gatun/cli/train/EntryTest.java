@@ -8,19 +8,6 @@ import org.junit.jupiter.api.Test;
 
 class EntryTest {
     @Test
-    void theDefaultsAreThreeWithShortNames() {
-        assertThat(Entry.parse(Entry.DEFAULTS, false)).extracting(Entry::name).containsExactly("sgd", "adamw", "sing");
-    }
-
-    @Test
-    void theLargeModelHasASmallerRateForSgd() {
-        assertThat(Entry.parse(ModelShape.LARGE.optimizers(), false))
-                .extracting(Entry::specification)
-                .containsExactly("sgd(lr=0.2, momentum=0.9)", "adamw(lr=0.004)", "sing(lr=0.05)");
-        assertThat(ModelShape.parse("8,8,8,1").optimizers()).isEqualTo(Entry.DEFAULTS);
-    }
-
-    @Test
     void namesAreDifferentAndShowWrappers() {
         assertThat(Entry.parse("adam(lr=0.1); adam( lr = 0.2 ) ;lookahead(adam());", false))
                 .extracting(Entry::name)
@@ -32,7 +19,9 @@ class EntryTest {
         Entry row =
                 Entry.parse("sgd(lr=0.5); adamw(lr=0.02); adamw(lr=0.03)", true).getLast();
         assertThat(row).isEqualTo(new Entry("djl-adamw", "adamw(lr=0.02)", true));
-        assertThat(Entry.parse("sgd(lr=0.5)", true).getLast().specification()).isEqualTo("adamw(lr=0.004)");
+        assertThatThrownBy(() -> Entry.parse("sgd(lr=0.5)", true))
+                .isInstanceOf(BadInput.class)
+                .hasMessageContaining("--djl-adamw: takes the learning rate of the first adamw, and there is none");
     }
 
     @Test

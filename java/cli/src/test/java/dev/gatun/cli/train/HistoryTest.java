@@ -18,7 +18,8 @@ class HistoryTest {
     private Path folder;
 
     private static History.Step step(long step, double training, boolean refused) {
-        return new History.Step(step, 0.1 / step, training, step % 2 == 0 ? 1 / 3.0 : Double.NaN, 9, step, refused);
+        return new History.Step(
+                step, 0.1 / step, training, step % 2 == 0 ? new Score(1 / 3.0, 0.75) : Score.NONE, 9, step, refused);
     }
 
     private static History history(int steps) {
@@ -57,9 +58,9 @@ class HistoryTest {
         assertThat(Files.readAllLines(file))
                 .hasSize(11)
                 .startsWith(
-                        "optimizer,step,lr,training_bits,validation_bits,forward_backward_ms,optimizer_ms,refused",
-                        "sgd,1,0.1,1.0,,9.0,1.0,0",
-                        "sgd,2,0.05,0.5,0.3333333333333333,9.0,2.0,0");
+                        "optimizer,step,lr,training_bits,validation_bits,validation_accuracy,forward_backward_ms,optimizer_ms,refused",
+                        "sgd,1,0.1,1.0,,,9.0,1.0,0",
+                        "sgd,2,0.05,0.5,0.3333333333333333,0.75,9.0,2.0,0");
         Map<String, History> read = StepsCsv.read(file);
         assertThat(read.keySet()).containsExactly("sgd", "adamw");
         assertThat(read.get("adamw").steps()).isEqualTo(written.get("adamw").steps());
@@ -69,7 +70,7 @@ class HistoryTest {
     @Test
     void damagedCsvNamesTheLine() throws IOException {
         Path file = folder.resolve("steps.csv");
-        Files.writeString(file, StepsCsv.HEADER + "\nsgd,1,0.1,1.0,,9.0,1.0,0\nsgd,3,0.1,1.0,,9.0,1.0,0\n");
+        Files.writeString(file, StepsCsv.HEADER + "\nsgd,1,0.1,1.0,,,9.0,1.0,0\nsgd,3,0.1,1.0,,,9.0,1.0,0\n");
         assertThatThrownBy(() -> StepsCsv.read(file))
                 .isInstanceOf(BadInput.class)
                 .hasMessageContaining("line 3: damaged");

@@ -14,8 +14,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Interrupted by a signal and resumed in another process, a run ends with the bits of one that was never stopped. */
 class ResumeTest {
@@ -49,6 +53,13 @@ class ResumeTest {
         return command;
     }
 
+    /** Text with dense layers, and images with convolutions; what is resumed goes on with one thread. */
+    static Stream<Arguments> tasks() {
+        return Stream.of(
+                Arguments.of("text", "--model 8,8,64,2 --steps 800 --batch 64"),
+                Arguments.of("images", "--model 8,16,32 --steps 800 --batch 32"));
+    }
+
     private String[] settings(Path text, Path out) {
         return new String[] {
             "--data", text.toString(),
@@ -60,17 +71,32 @@ class ResumeTest {
         };
     }
 
-    @Test
-    void endsWithTheSameBits() throws Exception {
-        Path text = TrainCommandTest.writeText(folder);
+    private Path data(String task) throws IOException {
+        return task.equals("text")
+                ? TrainCommandTest.writeText(folder)
+                : ImageFiles.mnist(folder.resolve("images"), 300, 50, 12, 10, 6, false);
+    }
+
+    private static String[] words(String task, Path data, String sizes, Path out, String threads) {
+        List<String> words = new ArrayList<>(List.of("--task", task, "--data", data.toString()));
+        words.addAll(List.of(sizes.split(" ")));
+        words.addAll(List.of("--optimizers", "adamw(lr=0.003); sing(lr=0.01)", "--threads", threads));
+        words.addAll(List.of("--out", out.toString()));
+        return words.toArray(String[]::new);
+    }
+
+    @ParameterizedTest
+    @MethodSource("tasks")
+    void endsWithTheSameBits(String task, String sizes) throws Exception {
+        Path data = data(task);
         Path straight = folder.resolve("straight");
         Path log = folder.resolve("log");
-        assertThat(start(log, settings(text, straight)).waitFor())
+        assertThat(start(log, words(task, data, sizes, straight, "2")).waitFor())
                 .as(Files.readString(log))
                 .isZero();
 
         Path broken = folder.resolve("broken");
-        Process process = start(log, settings(text, broken));
+        Process process = start(log, words(task, data, sizes, broken, "2"));
         awaitCheckpoint(broken, process);
         process.destroy(); // SIGTERM, which the JVM treats as it treats Ctrl-C
         assertThat(process.waitFor()).as(Files.readString(log)).isEqualTo(128 + 15);
@@ -78,7 +104,8 @@ class ResumeTest {
                 .contains("stopped at step ", " of 800 of adamw; go on with: ./gatun train --resume");
         assertThat(broken.resolve("report.md")).doesNotExist();
 
-        assertThat(start(log, "--resume", "--out", broken.toString()).waitFor())
+        assertThat(start(log, "--resume", "--threads", "1", "--out", broken.toString())
+                        .waitFor())
                 .as(Files.readString(log))
                 .isZero();
         assertThat(Files.readString(log)).contains("adamw: goes on after step ");

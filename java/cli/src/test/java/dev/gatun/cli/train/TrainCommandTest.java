@@ -74,7 +74,7 @@ class TrainCommandTest {
         // Not a terminal: plain lines, nothing that moves a cursor or colours.
         assertThat(outcome.err()).contains("adamw: step 200 of 200, loss ").doesNotContain("\r", "\u001b");
         assertThat(outcome.out())
-                .contains("lines to beat, in bits per character: unigram ")
+                .contains("lines to beat, in bits per character: trigram counts ")
                 .contains("optimizer", "validation", "share of step")
                 .contains("sgd(lr=0.3, momentum=0.9)", "adamw(lr=0.01)", "DJL's own adamw(lr=0.01)")
                 .contains("to beat: bigram counts");
@@ -99,8 +99,14 @@ class TrainCommandTest {
         assertThat(Checkpoint.read(out.resolve("adamw.safetensors")).optimizer())
                 .contains("adamw(lr=0.01)");
         assertThat(ImageIO.read(out.resolve("loss.png").toFile()).getWidth()).isEqualTo(1100);
+        assertThat(ImageIO.read(out.resolve("accuracy.png").toFile()).getWidth())
+                .isEqualTo(1100);
         assertThat(Files.readString(out.resolve("report.md")))
-                .contains("![Losses over the steps](loss.png)")
+                .contains("![Losses over the steps](loss.png)", "![Validation accuracy over the steps](accuracy.png)")
+                .contains(
+                        "* **sgd**: stochastic gradient descent",
+                        "* **DJL's own adamw**: Adam with",
+                        "arXiv 1711.05101")
                 .contains("| adamw(lr=0.01) | [adamw.safetensors](adamw.safetensors) | `")
                 .contains("--steps 200 --batch 32 --seed 7");
 
@@ -142,6 +148,10 @@ class TrainCommandTest {
         fails(2, "--threads -1", "--threads", "-1");
         fails(2, "adamw", "--optimizers", "adamv(lr=1)");
         fails(2, "--model medium", "--model", "medium");
+        fails(2, "--quick and --steps 9 contradict", "--quick", "--steps", "9");
+        fails(2, "pass --data DIR with the files of MNIST", "--task", "images");
+        fails(2, "no images; pass a folder with", "--task", "images", "--data", folder.toString());
+        fails(2, "no such folder", "--task", "images", "--data", small.toString());
         fails(2, "no run in it", "--resume", "--out", folder.resolve("nothing").toString());
         fails(
                 2,

@@ -4,12 +4,8 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.SequentialBlock;
-import ai.djl.nn.core.Linear;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
@@ -21,20 +17,15 @@ import dev.gatun.djl.DjlTensors;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
-/** The network in DJL's hands: forward and backward passes, losses in bits, weights as tensors. */
-final class CharModel implements AutoCloseable {
+/** A task's network in DJL's hands: forward and backward passes, losses in bits, weights as tensors. */
+final class Classifier implements AutoCloseable {
     private static final double BITS = 1 / Math.log(2);
 
-    /** Evaluation batches are drawn with this seed, whatever the run's: every run is measured at the same places. */
-    private static final long EVALUATION_SEED = 20_260_101;
-
-    /** ... and in batches of this size, whatever the run's: they decide the places, too. */
+    /** Evaluation goes by batches of this size, whatever the run's: they decide what is measured. */
     private static final int EVALUATION_BATCH = 512;
 
     private final NDManager manager;
@@ -47,24 +38,16 @@ final class CharModel implements AutoCloseable {
      *
      * @param optimizer what {@link #frameworkStep()} uses
      */
-    CharModel(ModelShape shape, int vocabulary, int batch, long seed, Optimizer optimizer) {
+    Classifier(Task task, int batch, long seed, Optimizer optimizer) {
         manager = NDManager.newBaseManager();
-        model = Model.newInstance("characters");
-        model.setBlock(network(shape, vocabulary));
+        model = Model.newInstance("classifier");
+        model.setBlock(task.network());
         DefaultTrainingConfig config =
                 new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss()).optOptimizer(optimizer);
         trainer = model.newTrainer(config);
-        trainer.initialize(new Shape(batch, shape.context()));
-        evaluation = new Batches(EVALUATION_BATCH, shape.context());
-        HeInitialization.fill(List.copyOf(weights().values()), seed);
-    }
-
-    private static Block network(ModelShape shape, int vocabulary) {
-        SequentialBlock network = new SequentialBlock().add(new CharEmbedding(vocabulary, shape.embedding()));
-        for (int layer = 0; layer < shape.layers(); layer++) {
-            network.add(Linear.builder().setUnits(shape.width()).build()).add(Activation.reluBlock());
-        }
-        return network.add(Linear.builder().setUnits(vocabulary).build());
+        trainer.initialize(task.input(batch));
+        evaluation = task.batches(EVALUATION_BATCH);
+        HeInitialization.fill(weights(), seed);
     }
 
     Block block() {
@@ -80,7 +63,7 @@ final class CharModel implements AutoCloseable {
         return weights;
     }
 
-    /** Leaves the gradients of the batch's mean loss in DJL's arrays; returns that loss in bits per character. */
+    /** Leaves the gradients of the batch's mean loss in DJL's arrays; returns that loss in bits. */
     double forwardBackward(Batches batches) {
         // Without a manager per step memory grows by 1.2 MB at each.
         try (NDManager step = manager.newSubManager();
@@ -97,20 +80,29 @@ final class CharModel implements AutoCloseable {
         trainer.step();
     }
 
-    /** Mean bits per character over so many fixed places of a text, rounded up to whole batches. */
-    double evaluate(byte[] text, int places) {
-        int count = Math.ceilDiv(places, EVALUATION_BATCH);
-        double sum = 0;
-        for (int i = 0; i < count; i++) {
-            evaluation.draw(text, EVALUATION_SEED, i);
+    /** Mean loss and accuracy over the batches that a part of the data is measured by. */
+    Score evaluate(Part part, boolean thorough) {
+        double bits = 0;
+        long right = 0;
+        long examples = 0;
+        for (int i = 0; evaluation.draw(part, i, thorough); i++) {
             try (NDManager step = manager.newSubManager()) {
-                NDList scores = trainer.evaluate(new NDList(evaluation.inputs(step)));
-                sum += trainer.getLoss()
-                        .evaluate(new NDList(evaluation.targets(step)), scores)
+                NDArray scores =
+                        trainer.evaluate(new NDList(evaluation.inputs(step))).singletonOrThrow();
+                NDArray classes = evaluation.targets(step);
+                long[] best = scores.argMax(1).toLongArray();
+                long[] wanted = classes.toLongArray();
+                double loss = trainer.getLoss()
+                        .evaluate(new NDList(classes), new NDList(scores))
                         .getFloat();
+                bits += loss * BITS * wanted.length;
+                for (int k = 0; k < wanted.length; k++) {
+                    right += best[k] == wanted[k] ? 1 : 0;
+                }
+                examples += wanted.length;
             }
         }
-        return sum / count * BITS;
+        return new Score(bits / examples, (double) right / examples);
     }
 
     long parameters() {
@@ -121,7 +113,7 @@ final class CharModel implements AutoCloseable {
     String sha256() {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (Tensor weight : new ArrayList<>(weights().values())) {
+            for (Tensor weight : weights().values()) {
                 digest.update(weight.memory().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN));
             }
             return HexFormat.of().formatHex(digest.digest());
