@@ -4,10 +4,25 @@
 #include "core/cuda_door.h"
 #include "core/error.h"
 #include "core/plan.h"
+#include "rules/rules.h"
 
 namespace gatun {
 
 namespace {
+
+// A rule that only the CPU computes is refused by the name of its line in gatun.h.
+struct RuleOnCuda {
+  const char* name;
+  bool there;
+};
+RuleOnCuda rule_on_cuda(int32_t rule) {
+  constexpr RuleOnCuda kRules[] = {
+#define GATUN_RULE_ON_CUDA(number, constant, name, fields) {#name, Rule<number>::kOnCuda},
+      GATUN_RULES(GATUN_RULE_ON_CUDA)
+#undef GATUN_RULE_ON_CUDA
+  };
+  return kRules[rule];
+}
 
 class CudaPlan final : public gatun_plan {
  public:
@@ -15,10 +30,10 @@ class CudaPlan final : public gatun_plan {
       : gatun_plan(context), backend_(cuda_backend()) {
     int64_t tensors = 0;
     for (int64_t g = 0; g < count; ++g) {
-      if (rule_sums(groups[g]) > 0)
-        fail(GATUN_UNAVAILABLE,
-             "group %lld: this version computes rule %d, which needs sums over its tensors, on the CPU only",
-             (long long)g, groups[g].rule);
+      const RuleOnCuda rule = rule_on_cuda(groups[g].rule);
+      if (!rule.there)
+        fail(GATUN_UNAVAILABLE, "group %lld: this version computes %s on the CPU only; choose a CPU device",
+             (long long)g, rule.name);
       shapes_.push_back({groups[g].count, groups[g].dtype});
       tensors += groups[g].count;
     }

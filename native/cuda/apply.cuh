@@ -133,6 +133,13 @@ struct Place {
     return t.aligned != 0 && reinterpret_cast<uintptr_t>(gradient) % 16 == 0 && range.begin % kVector<T> == 0;
   }
   GATUN_DEVICE T* at(void* base) const { return static_cast<T*>(base) + range.begin; }
+  // Of the rows in this chunk. In a chunk of a cut row, and where there is nothing to take off, all elements are of one
+  // row.
+  GATUN_DEVICE RowMeans<T> means(const Tables& tables, bool centered) const {
+    if (!centered) return {reinterpret_cast<const Pack<T, 2>*>(tables.zero), uint32_t(kChunk)};
+    return {static_cast<const Pack<T, 2>*>(t.means) + range.begin / t.geometry.row_length,
+            uint32_t(t.geometry.cuts_rows() ? kChunk : t.geometry.row_length)};
+  }
 };
 
 // Before the rule: slow weights and averages begin as the weights before the first step.
@@ -141,8 +148,8 @@ GATUN_DEVICE void begin_averages(const Tables& tables, int64_t chunk) {
   const auto place = Place<T>::of(tables, chunk);
   for (int a = 0; place.step.begins >> a != 0; ++a)
     if (place.step.begins >> a & 1)
-      begin_average(place.at(place.t.weight), place.at(place.t.state[place.group.slots + a]), int(place.range.length),
-                    place.aligned());
+      begin_average(place.at(place.t.weight), place.at(place.t.state[place.group.average_slot + a]),
+                    int(place.range.length), place.aligned());
 }
 
 // After the rule. The averages' passes find in the cache what the rule's has just written.
@@ -152,7 +159,7 @@ GATUN_DEVICE void follow_averages(const Tables& tables, int64_t chunk) {
   for (int a = 0; place.step.acts >> a != 0; ++a)
     if (place.step.acts >> a & 1)
       follow(place.group.averages[a].kind != GATUN_LOOKAHEAD, T(place.step.parts[a]), place.at(place.t.weight),
-             place.at(place.t.state[place.group.slots + a]), int(place.range.length), place.aligned());
+             place.at(place.t.state[place.group.average_slot + a]), int(place.range.length), place.aligned());
 }
 
 template <class R, int variant, class T>
@@ -161,16 +168,11 @@ GATUN_DEVICE void apply_rule(const Tables& tables, int64_t chunk) {
   const auto place = Place<T>::of(tables, chunk);
   if (place.gradient == nullptr) return;
   const TensorEntry& t = place.t;
-  const bool centered = place.step.centered != 0;
-  const auto* means = centered ? static_cast<const Pack<T, 2>*>(t.means) + place.range.begin / t.geometry.row_length
-                               : reinterpret_cast<const Pack<T, 2>*>(tables.zero);
-  // In a chunk of a cut row, and where there is nothing to take off, all elements are of one row.
-  const bool one_row = !centered || t.geometry.cuts_rows();
-  const RowMeans<T> rows{means, uint32_t(one_row ? kChunk : t.geometry.row_length)};
   update_chunk<R, variant>(
       *reinterpret_cast<const Coefficients*>(tables.coefficients + int64_t(place.tensor) * kCoefficientsBytes),
       place.at(t.weight), place.at(place.gradient), t.state, place.range.begin, int(place.range.length),
-      place.aligned(), T(place.step.scale), rows, R::swaps(*t.steps), (tables.flags & GATUN_ZERO_GRADIENTS) != 0);
+      place.aligned(), T(place.step.scale), place.means(tables, place.step.centered != 0), R::swaps(*t.steps),
+      (tables.flags & GATUN_ZERO_GRADIENTS) != 0);
 }
 
 // A refused step changes nothing, but gradients that are to be zero become it.

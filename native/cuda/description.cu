@@ -18,7 +18,12 @@ void Description::add_group(const gatun_group& from) {
     using R = decltype(r);
     using Arguments = typename R::Arguments;
     std::memcpy(group.arguments, from.arguments, sizeof(Arguments));
-    group.slots = R::slots(R::variant(*static_cast<const Arguments*>(from.arguments)));
+    const auto& arguments = *static_cast<const Arguments*>(from.arguments);
+    const int variant = R::variant(arguments);
+    group.slots = R::slots(variant);
+    group.average_slot = group.slots + R::scalars(variant);
+    group.rule_sums = R::sums(variant);
+    group.pools = R::pools(arguments);
   });
   std::memcpy(group.transforms, from.transforms, sizeof group.transforms);
   std::memcpy(group.averages, from.averages, sizeof group.averages);
@@ -34,7 +39,9 @@ void Description::add_group(const gatun_group& from) {
     clips_here += from.transforms[k].kind == GATUN_CLIP;
   }
   clips = std::max(clips, clips_here);
-  any_sums |= group.sums != 0;
+  transforms |= group.sums != 0;
+  plain |= group.rule_sums == 0;
+  if (group.pools != 0) pooling |= int64_t{1} << group.rule;
   groups.push_back(group);
   first_chunk.push_back(int64_t(tensor_of_chunk.size()));
   for (int64_t i = 0; i < from.count; ++i) {
@@ -49,7 +56,8 @@ void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bo
   t.weight = from.weight;
   std::memcpy(t.state, from.state, sizeof t.state);
   uintptr_t addresses = reinterpret_cast<uintptr_t>(t.weight);
-  for (int s = 0; s < group.slots + group.average_count; ++s) addresses |= reinterpret_cast<uintptr_t>(t.state[s]);
+  for (int s = 0; s < group.average_slot + group.average_count; ++s)  // scalars are read one by one
+    if (s < group.slots || s >= group.average_slot) addresses |= reinterpret_cast<uintptr_t>(from.state[s]);
   t.aligned = addresses % 16 == 0;
   t.decay = (from.flags & GATUN_TENSOR_DECAY) != 0;
   t.centered = centers && (from.flags & GATUN_TENSOR_MATRIX) != 0 && from.length > 0;

@@ -14,8 +14,9 @@ struct Description {
   std::vector<void*> gradients;
   std::vector<int64_t> first_chunk;  // of each group, then the end of all
   int64_t means_bytes = 0;
-  int32_t clips = 0;  // the most that any group has
-  bool any_sums = false;
+  int32_t clips = 0;                       // the most that any group has
+  int64_t pooling = 0;                     // as in Tables
+  bool transforms = false, plain = false;  // are there groups with transformations? whose rule needs no sums?
 
   Description(const gatun_group* descriptions, int64_t count);
 

@@ -8,7 +8,7 @@
 
 namespace gatun {
 
-// Does this step sum this tensor's gradient?
+// Does this step sum the squares of this tensor's gradient?
 GATUN_DEVICE bool is_summed(const Tables& tables, int64_t tensor) {
   if (tables.gradients[tensor] == nullptr) return false;
   return (tables.flags & GATUN_CHECK_FINITE) != 0 || tables.groups[tables.tensors[tensor].group].sums != 0;
@@ -110,9 +110,25 @@ GATUN_DEVICE void transform(const Tables& tables, SumsShared& shared) {
   }
 }
 
-// Rules with sums over their tensors have no kernels yet; core/cuda_plan.cpp refuses them.
-template <class R>
-constexpr bool kHasSums = R::sums(0) > 0;
+// Sums that a rule takes over all its tensors, whatever their groups.
+GATUN_DEVICE void pool(const Tables& tables, SumsShared& shared) {
+  for (int rule = 0; tables.pooling >> rule != 0; ++rule) {
+    if ((tables.pooling >> rule & 1) == 0) continue;
+    for (int k = 0; k < kMaxSums; k += 2) {
+      const Pair sums = lane_sums(shared, tables.tensor_count, [&](int64_t i) -> Pair {
+        const GroupEntry& group = tables.groups[tables.tensors[i].group];
+        if (tables.gradients[i] == nullptr || group.pools == 0 || group.rule != rule) return {0, 0};
+        const double* of = tables.rule_sums + i * kMaxSums + k;
+        return {load_fresh(of), k + 1 < kMaxSums ? load_fresh(of + 1) : 0};
+      });
+      if (thread_index() != 0) continue;
+      double* const pooled = tables.pooled + rule * kMaxSums + k;
+      pooled[0] = sums.a;
+      if (k + 1 < kMaxSums) pooled[1] = sums.b;
+    }
+    GATUN_BARRIER();
+  }
+}
 
 template <class T>
 GATUN_DEVICE void coefficients(const GroupEntry& group, const StepScalars& step, void* to) {
@@ -121,7 +137,7 @@ GATUN_DEVICE void coefficients(const GroupEntry& group, const StepScalars& step,
   case number:                                                                                      \
     static_assert(sizeof(Rule<number>::Coefficients<T>) <= kCoefficientsBytes);                     \
     static_assert(sizeof(gatun_##name) <= kArgumentBytes);                                          \
-    if constexpr (!kHasSums<Rule<number>>)                                                          \
+    if constexpr (Rule<number>::kOnCuda)                                                            \
       *static_cast<Rule<number>::Coefficients<T>*>(to) =                                            \
           Rule<number>::finalize<T>(*reinterpret_cast<const gatun_##name*>(group.arguments), step); \
     break;
@@ -139,8 +155,17 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
   if (!idle) {
     const int64_t taken = ++*t.steps;
     first = taken == 1;
-    const StepScalars step{taken,   tables.values[1 + t.group], t.decay != 0, nullptr,
-                           nullptr, double(t.geometry.length)};
+    const double* const from =
+        group.pools != 0 ? tables.pooled + group.rule * kMaxSums : tables.rule_sums + tensor * kMaxSums;
+    double sums[kMaxSums] = {};
+    if (group.rule_sums > 0)
+      for (int k = 0; k < kMaxSums; ++k) sums[k] = load_fresh(from + k);
+    const StepScalars step{taken,
+                           tables.values[1 + t.group],
+                           t.decay != 0,
+                           sums,
+                           static_cast<double*>(t.state[group.slots]),
+                           double(t.geometry.length)};
     void* to = tables.coefficients + tensor * kCoefficientsBytes;
     if (group.dtype == GATUN_F64)
       coefficients<double>(group, step, to);
@@ -164,18 +189,24 @@ GATUN_DEVICE void advance_groups(const Tables& tables) {
   for (int64_t g = thread_index(); g < tables.group_count; g += kThreads) ++*tables.groups[g].steps;
 }
 
-// By one block, when all sums are there.
+// By one block, when the sums for these stages are there.
 GATUN_DEVICE void decide(const Tables& tables, SumsShared& shared) {
-  if (!judge(tables, shared)) return;
-  transform(tables, shared);
+  if ((tables.stages & kJudges) != 0) {
+    if (!judge(tables, shared)) return;
+    transform(tables, shared);
+  } else if (tables.report->skipped != 0) {
+    return;
+  }
+  if ((tables.stages & kAdvances) == 0) return;
+  pool(tables, shared);
   for (int64_t i = thread_index(); i < tables.tensor_count; i += kThreads) advance(tables, i);
   GATUN_BARRIER();
   advance_groups(tables);
 }
 
-// Finalize in a launch of its own: by one block after a k_reduce that did not decide; by many where a step needs no
-// sums, when no tensor waits for another.
-GATUN_KERNEL k_finalize(const Tables tables) {
+// Finalize in a launch of its own: by one block after a launch of sums that did not go on with it; by many where a step
+// needs no sums, when no tensor waits for another.
+GATUN_KERNEL_OF(3) k_finalize(const Tables tables) {
   GATUN_SHARED(SumsShared, shared);
   if (tables.summed) {
     decide(tables, shared);

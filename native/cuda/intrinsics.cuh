@@ -30,7 +30,6 @@ struct Width {
 // Four blocks on a multiprocessor, which holds a kernel to 64 registers, have 64 KB on their way from memory; 23 KB are
 // enough at 4.3 TB/s and 700 ns. Three (80 registers) are for what would spill.
 #define GATUN_KERNEL_OF(blocks) __global__ void __launch_bounds__(kThreads, blocks)
-#define GATUN_KERNEL GATUN_KERNEL_OF(4)
 #define GATUN_DEVICE __device__ __forceinline__
 #define GATUN_SHARED(Type, name) __shared__ Type name  // one for each kernel
 #define GATUN_BARRIER() __syncthreads()

@@ -32,10 +32,17 @@ struct Layout {
   }
 };
 
-struct ApplyRun {
+// Chunks of tensors that follow each other and take the same kernel.
+struct Run {
   Kernel kernel;
   int64_t first_chunk, end_chunk;
 };
+void add_run(std::vector<Run>& runs, Kernel kernel, int64_t begin, int64_t end) {
+  if (!runs.empty() && runs.back().kernel == kernel && runs.back().end_chunk == begin)
+    runs.back().end_chunk = end;
+  else
+    runs.push_back({kernel, begin, end});
+}
 
 }  // namespace
 
@@ -51,17 +58,20 @@ struct GatunCudaPlan {
   size_t slot_bytes = 0, value_bytes = 0;
   int64_t resident_blocks = 1;
 
-  std::vector<ApplyRun> runs;
-  std::vector<int64_t> first_tensor;  // of each group
+  std::vector<Run> updates, sums, sums_again;  // sums_again: of transformed gradients
+  std::vector<int64_t> first_tensor;           // of each group
   std::vector<void*> gradients;
   int64_t stale_begin = 0,
-          stale_end = 0;  // gradients whose addresses the device does not know yet
-  bool any_sums = false;
+          stale_end = 0;                   // gradients whose addresses the device does not know yet
+  bool transforms = false, plain = false;  // as in Description
 
   void find_kernels(const Description& description, const gatun_group* descriptions);
   int32_t build(Description& description);
   int32_t upload(const gatun_step_arguments& arguments);
-  int32_t launch(Kernel kernel, int64_t blocks);
+  int32_t launch(Kernel kernel, int64_t first_chunk, int64_t end_chunk, int64_t items, int64_t per_block);
+  int32_t launch_sums(const std::vector<Run>& runs);
+  int32_t finalize(int32_t stages);
+  int32_t run(int64_t flags, int32_t phases);
   int32_t destroy();
 };
 
@@ -70,11 +80,9 @@ void GatunCudaPlan::find_kernels(const Description& description, const gatun_gro
     first_tensor.push_back(description.groups[g].first_tensor);
     const int64_t begin = description.first_chunk[g], end = description.first_chunk[g + 1];
     if (begin == end) continue;
-    const Kernel kernel = apply_kernel(descriptions[g]);
-    if (!runs.empty() && runs.back().kernel == kernel)
-      runs.back().end_chunk = end;
-    else
-      runs.push_back({kernel, begin, end});
+    const RuleKernels kernels = kernels_of(descriptions[g]);
+    add_run(updates, kernels.apply, begin, end);
+    if (kernels.sums != nullptr) add_run(description.groups[g].sums != 0 ? sums_again : sums, kernels.sums, begin, end);
   }
 }
 
@@ -88,6 +96,10 @@ int32_t GatunCudaPlan::build(Description& d) {
   const size_t at_coefficients = layout.add<unsigned char>(tensor_count * kCoefficientsBytes);
   const size_t at_partials = layout.add<Partial>(chunks), at_arrived = layout.add<uint32_t>(tensor_count);
   const size_t at_blocks_done = layout.add<uint32_t>(1), at_report = layout.add<gatun_step_report>(1);
+  const bool rule_sums = !sums.empty() || !sums_again.empty();
+  const size_t at_rule_partials = layout.add<double>(rule_sums ? chunks * kMaxSums : 0);
+  const size_t at_rule_sums = layout.add<double>(tensor_count * kMaxSums);
+  const size_t at_pooled = layout.add<double>(kRules * kMaxSums);
   const size_t at_zero = layout.add<double>(2), at_means = layout.add<unsigned char>(d.means_bytes);
   value_bytes = size_t(1 + group_count) * sizeof(double);
   slot_bytes = value_bytes + size_t(tensor_count) * sizeof(void*);
@@ -135,6 +147,10 @@ int32_t GatunCudaPlan::build(Description& d) {
   tables.steps = reinterpret_cast<TensorStep*>(device + at_steps);
   tables.coefficients = device + at_coefficients;
   tables.partials = reinterpret_cast<Partial*>(device + at_partials);
+  tables.rule_partials = reinterpret_cast<double*>(device + at_rule_partials);
+  tables.rule_sums = reinterpret_cast<double*>(device + at_rule_sums);
+  tables.pooled = reinterpret_cast<double*>(device + at_pooled);
+  tables.pooling = d.pooling;
   tables.arrived = reinterpret_cast<uint32_t*>(device + at_arrived);
   tables.blocks_done = reinterpret_cast<uint32_t*>(device + at_blocks_done);
   tables.report = reinterpret_cast<gatun_step_report*>(device + at_report);
@@ -142,7 +158,7 @@ int32_t GatunCudaPlan::build(Description& d) {
   tables.tensor_count = tensor_count, tables.group_count = group_count;
   tables.end_chunk = chunks;
   tables.clips = d.clips;
-  any_sums = d.any_sums;
+  transforms = d.transforms, plain = d.plain;
   gradients = std::move(d.gradients);
   return 0;
 }
@@ -191,12 +207,54 @@ int32_t GatunCudaPlan::upload(const gatun_step_arguments& arguments) {
   return checked([&] { return cudaEventRecord(events[slot], context->stream); });
 }
 
-int32_t GatunCudaPlan::launch(Kernel kernel, int64_t blocks) {
-  const dim3 grid(static_cast<unsigned>(std::clamp<int64_t>(blocks, 1, resident_blocks)));
+int32_t GatunCudaPlan::launch(Kernel kernel, int64_t first_chunk, int64_t end_chunk, int64_t items, int64_t per_block) {
+  tables.first_chunk = first_chunk, tables.end_chunk = end_chunk;
+  const int64_t blocks = std::clamp<int64_t>((items + per_block - 1) / per_block, 1, resident_blocks);
+  const dim3 grid(static_cast<unsigned>(blocks));
   void* arguments[] = {&tables};
   return checked([&] {
     return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, dim3(kThreads), arguments, 0, context->stream);
   });
+}
+
+int32_t GatunCudaPlan::launch_sums(const std::vector<Run>& runs) {
+  int32_t error = 0;
+  for (const Run& run : runs)
+    if (error == 0) error = launch(run.kernel, run.first_chunk, run.end_chunk, run.end_chunk - run.first_chunk, kTeams);
+  return error;
+}
+
+int32_t GatunCudaPlan::finalize(int32_t stages) {
+  tables.stages = stages;
+  return launch(&k_finalize, 0, 0, tables.summed != 0 ? 1 : tables.tensor_count, kThreads);
+}
+
+int32_t GatunCudaPlan::run(int64_t flags, int32_t phases) {
+  const bool reduces = (phases & GATUN_PHASE_REDUCE) != 0, finalizes = (phases & GATUN_PHASE_FINALIZE) != 0;
+  const int64_t chunks = updates.empty() ? 0 : updates.back().end_chunk;
+  const bool gradients = transforms || ((flags & GATUN_CHECK_FINITE) != 0 && plain);
+  tables.flags = flags;
+  tables.again = 0;
+  tables.summed = gradients || !sums.empty();
+  // While some rule waits for transformed gradients, nothing goes on beyond the transformation.
+  const int32_t stages = sums_again.empty() ? kJudges | kAdvances : int32_t(kJudges);
+  int32_t error = 0;
+  if (reduces) {
+    error = launch_sums(sums);
+    tables.stages = finalizes ? stages : 0;
+    if (error == 0 && gradients) error = launch(&k_reduce, 0, chunks, chunks, kTeams);
+  }
+  if (error == 0 && finalizes && !(reduces && gradients)) error = finalize(stages);
+  if (error == 0 && finalizes && !sums_again.empty()) {
+    tables.again = 1;
+    error = launch_sums(sums_again);
+    if (error == 0) error = finalize(kAdvances);
+  }
+  for (const Run& run : updates) {
+    if (error != 0 || (phases & GATUN_PHASE_APPLY) == 0) break;
+    error = launch(run.kernel, run.first_chunk, run.end_chunk, run.end_chunk - run.first_chunk, 1);
+  }
+  return error;
 }
 
 namespace gatun {
@@ -252,12 +310,11 @@ int32_t plan_values(GatunCudaPlan* plan, const gatun_step_arguments* arguments) 
 int32_t plan_run(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int32_t phases) {
   const OnDevice device(plan->context->ordinal);
   if (device.error != 0) return device.error;
-  const bool reduces = (phases & GATUN_PHASE_REDUCE) != 0, finalizes = (phases & GATUN_PHASE_FINALIZE) != 0;
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
   int32_t error = checked([&] { return cudaStreamIsCapturing(plan->context->stream, &capture); });
   if (error != 0) return error;
   if (capture == cudaStreamCaptureStatusNone) {
-    if (reduces || finalizes) error = plan->upload(*arguments);
+    if ((phases & (GATUN_PHASE_REDUCE | GATUN_PHASE_FINALIZE)) != 0) error = plan->upload(*arguments);
   } else if (plan->stale_begin < plan->stale_end) {
     error = cudaErrorStreamCaptureUnsupported;  // a replay would bring these
                                                 // addresses back, long after
@@ -265,23 +322,7 @@ int32_t plan_run(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int
   }
   if (error != 0) return error;
 
-  Tables& tables = plan->tables;
-  const int64_t chunks = plan->runs.empty() ? 0 : plan->runs.back().end_chunk;
-  tables.flags = arguments->flags;
-  tables.summed = plan->any_sums || (arguments->flags & GATUN_CHECK_FINITE) != 0;
-  tables.decides = finalizes;
-  tables.first_chunk = 0, tables.end_chunk = chunks;
-  if (reduces && tables.summed) error = plan->launch(&k_reduce, (chunks + kTeams - 1) / kTeams);
-  if (error == 0 && finalizes && !(reduces && tables.summed))
-    error = plan->launch(&k_finalize, tables.summed ? 1 : (tables.tensor_count + kThreads - 1) / kThreads);
-  if ((phases & GATUN_PHASE_APPLY) != 0) {
-    for (const ApplyRun& run : plan->runs) {
-      if (error != 0) break;
-      tables.first_chunk = run.first_chunk, tables.end_chunk = run.end_chunk;
-      error = plan->launch(run.kernel, run.end_chunk - run.first_chunk);
-    }
-  }
-  return error;
+  return plan->run(arguments->flags, phases);
 }
 
 int32_t plan_report(GatunCudaPlan* plan, gatun_step_report* report) {

@@ -1,4 +1,4 @@
-// reduce.cuh - k_reduce: the sums of all gradients, and with the last block the scalars of the step.
+// reduce.cuh - k_reduce: the sums of gradients, and with the last block the scalars of the step.
 //
 // A team sums a chunk; the block that sums a tensor's last chunk merges the tensor; the block that comes last of all
 // finalizes. Who comes last is told by integer counters and decides only who adds, never in which order.
@@ -34,11 +34,12 @@ GATUN_DEVICE int32_t reduce_chunk(const Tables& tables, const Team& team, int64_
   const int32_t tensor = tables.tensor_of_chunk[chunk];
   if (!is_summed(tables, tensor)) return -1;
   const TensorEntry& t = tables.tensors[tensor];
+  const GroupEntry& group = tables.groups[t.group];
+  if (group.rule_sums > 0 && group.sums == 0) return -1;  // its squares come with its rule's sums
   const ChunkRange range = t.geometry.chunk(chunk - t.first_chunk);
   const void* gradient = tables.gradients[tensor];
-  const Partial sums = tables.groups[t.group].dtype == GATUN_F64
-                           ? chunk_sums(team, t, static_cast<const double*>(gradient), range)
-                           : chunk_sums(team, t, static_cast<const float*>(gradient), range);
+  const Partial sums = group.dtype == GATUN_F64 ? chunk_sums(team, t, static_cast<const double*>(gradient), range)
+                                                : chunk_sums(team, t, static_cast<const float*>(gradient), range);
   const bool alone = t.geometry.chunks == 1;  // a row that is cut has several chunks
   if (team.leads()) {
     if (alone) {
@@ -107,11 +108,12 @@ GATUN_DEVICE void count_arrivals(const Tables& tables, SumsShared& shared) {
   shared.complete[team] = complete;
 }
 
-// Sums a team's worth of chunks from number `base` on, and merges the tensors that are complete with them.
-GATUN_DEVICE void reduce_chunks(const Tables& tables, SumsShared& shared, int64_t base) {
+// A chunk for each team, from number `base` on, and which tensors are complete with them.
+template <class Sum>
+GATUN_DEVICE void sum_chunks(const Tables& tables, SumsShared& shared, int64_t base, Sum sum) {
   const Team team = Team::mine();
   const int64_t chunk = base + team.index;
-  const int32_t tensor = chunk < tables.end_chunk ? reduce_chunk(tables, team, chunk) : -1;
+  const int32_t tensor = chunk < tables.end_chunk ? sum(team, chunk) : -1;
   if (team.leads()) shared.tensor[team.index] = tensor;
   fence();
   GATUN_BARRIER();
@@ -119,15 +121,24 @@ GATUN_DEVICE void reduce_chunks(const Tables& tables, SumsShared& shared, int64_
   GATUN_BARRIER();
 }
 
-GATUN_KERNEL_OF(3) k_reduce(const Tables tables) {
-  GATUN_SHARED(SumsShared, shared);
+// This block's share of the launch's chunks: sum(team, chunk) returns a tensor to wait for or -1, merge(tensor) is
+// called by the whole block for every tensor that it completed.
+template <class Sum, class Merge>
+GATUN_DEVICE void sum_all_chunks(const Tables& tables, SumsShared& shared, Sum sum, Merge merge) {
   for (int64_t base = tables.first_chunk + block_index() * kTeams; base < tables.end_chunk;
        base += block_count() * kTeams) {
-    reduce_chunks(tables, shared, afresh(base));
+    sum_chunks(tables, shared, afresh(base), sum);
     for (int k = 0; k < kTeams; ++k)
-      if (shared.complete[k] >= 0) merge_tensor(tables, shared, shared.complete[k]);
+      if (shared.complete[k] >= 0) merge(shared.complete[k]);
   }
-  if (last_block(tables, shared) && tables.decides) decide(tables, shared);
+}
+
+GATUN_KERNEL_OF(3) k_reduce(const Tables tables) {
+  GATUN_SHARED(SumsShared, shared);
+  sum_all_chunks(
+      tables, shared, [&](const Team& team, int64_t chunk) { return reduce_chunk(tables, team, chunk); },
+      [&](int32_t tensor) { merge_tensor(tables, shared, tensor); });
+  if (tables.stages != 0 && last_block(tables, shared)) decide(tables, shared);
 }
 
 }  // namespace gatun

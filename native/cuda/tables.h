@@ -5,6 +5,7 @@
 #include "gatun.h"
 #include "rules/geometry.h"
 #include "rules/partial.h"
+#include "rules/step.h"
 
 namespace gatun {
 
@@ -20,6 +21,11 @@ struct TensorEntry {
   int32_t aligned;  // are weight and state at 16-byte borders?
 };
 
+#define GATUN_COUNT_RULE(number, constant, name, fields) +1
+constexpr int kRules = 0 GATUN_RULES(GATUN_COUNT_RULE);
+#undef GATUN_COUNT_RULE
+static_assert(kRules <= 64);  // bits of Tables::pooling
+
 constexpr int kArgumentBytes = 96;       // room for any rule's arguments
 constexpr int kCoefficientsBytes = 128;  // and coefficients
 
@@ -31,8 +37,11 @@ struct GroupEntry {
   int64_t first_tensor;  // tensors are numbered through all groups
   int32_t transform_count, average_count;
   int32_t rule, dtype;
-  int32_t slots;  // state tensors of the rule; the averages' come behind
-  int32_t sums;   // some transformation needs them
+  int32_t slots;         // state tensors of the rule; its scalars come behind
+  int32_t average_slot;  // and then the averages' state
+  int32_t sums;          // some transformation needs the gradient's
+  int32_t rule_sums;     // how many the rule needs
+  int32_t pools;         // are the rule's sums those of all tensors with that rule?
 };
 
 // What a step works out for one tensor.
@@ -45,6 +54,9 @@ struct TensorStep {
   int32_t reserved;
 };
 
+// Finalize is one stage after the other. Between the two lie the sums of rules whose gradients are transformed.
+enum : int32_t { kJudges = 1, kAdvances = 2 };
+
 // Everything a kernel is told, passed by value.
 struct Tables {
   const TensorEntry* tensors;
@@ -55,6 +67,9 @@ struct Tables {
   TensorStep* steps;
   unsigned char* coefficients;  // kCoefficientsBytes for each tensor
   Partial* partials;            // one for each chunk
+  double* rule_partials;        // kMaxSums for each chunk
+  double* rule_sums;            // kMaxSums for each tensor
+  double* pooled;               // kMaxSums for each rule
   uint32_t* arrived;            // chunks of each tensor that are summed; zero between launches
   uint32_t* blocks_done;        // zero between launches
   gatun_step_report* report;
@@ -62,9 +77,11 @@ struct Tables {
   int64_t tensor_count, group_count;
   int64_t first_chunk, end_chunk;  // what this launch goes through
   int64_t flags;                   // gatun_step_flag
+  int64_t pooling;                 // bit r: some group pools the sums of rule r
   int32_t summed;                  // does this step have sums?
-  int32_t decides;                 // k_reduce: finalize, too
+  int32_t stages;                  // of finalize, for the block that ends this launch
   int32_t clips;                   // the most clips that any group has
+  int32_t again;                   // k_rule_sums: of transformed gradients, once finalize has begun
 };
 
 }  // namespace gatun

@@ -27,6 +27,7 @@ constexpr int kMaxSums = 4;
 struct RuleDefaults {
   static constexpr uint32_t kReadOnly = 0;               // bits of the state slots that update only reads
   static GATUN_HD bool swaps(int64_t) { return false; }  // do slots 0 and 1 change places at step t?
+  static constexpr bool kOnCuda = true;                  // false: the CUDA backend refuses the rule, by its name
   static constexpr int scalars(int) { return 0; }        // state of one double per tensor, in the slots behind
   static constexpr int sums(int) { return 0; }
   static constexpr bool kRows = false;  // does it sum and keep weights row by row?

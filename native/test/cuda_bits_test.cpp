@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cuda_problem.h"
+#include "rules/rules.h"
 #include "specs.h"
 #if defined(GATUN_EMULATED)
 #include "emulator/cuda_runtime_api.h"
@@ -101,8 +102,9 @@ std::vector<GroupSetup> both_types(const Spec& spec, const std::vector<Shape>& s
 void every_optimizer(bool slow) {
   int number = 0;
   std::vector<Spec> specs = all_specs();
-  for (const Spec& spec : other_specs(false)) specs.push_back(spec);
+  for (const Spec& spec : other_specs(true)) specs.push_back(spec);
   for (const Spec& spec : specs) {
+    if (!gatun::visit_rule(spec.rule, [](auto r) { return decltype(r)::kOnCuda; })) continue;  // see cuda_plan_test
     const std::vector<GroupSetup> setups = both_types(spec, all_shapes());
     Run run;
     run.steps = spec.averages.empty() ? 2 : 5;
@@ -118,6 +120,19 @@ void every_optimizer(bool slow) {
   }
 }
 
+// Rules whose sums are their own or pooled, of gradients that are transformed or not, beside a rule without.
+std::vector<GroupSetup> sums_of_all_kinds(const std::vector<Shape>& shapes) {
+  const gatun_adal adal{0.9, 0.999, 1e-8, 0.05, GATUN_DECAY_L2, 0, 0, 1}, own{0.9, 0.999, 1e-8, 0.05, 0, 0, 0, 0};
+  const gatun_aida aida{0.9, 0.999, 1e-8, 0.05, 1e-20, 2, GATUN_DECAY_L2, 0};
+  const gatun_ladam ladam{0.9, 0.999, 1e-8, 0.05, GATUN_DECAY_L2, 0};
+  return {{rule("", GATUN_RULE_ADAL, 1e-2, adal, 2), GATUN_F32, shapes},
+          {rule("", GATUN_RULE_AIDA, 1e-2, aida, 2).standardize(), GATUN_F32, shapes},
+          {adam("", 1e-3), GATUN_F32, shapes},
+          {rule("", GATUN_RULE_ADAL, 1e-2, adal, 2).standardize(), GATUN_F64, shapes},
+          {rule("", GATUN_RULE_ADAL, 1e-2, own, 2), GATUN_F64, shapes},
+          {rule("", GATUN_RULE_LADAM, 1e-2, ladam, 1, 1).lookahead(2, 0.5, true), GATUN_F32, shapes}};
+}
+
 void refusals() {
   const Spec spec = adam("", 1e-3, 0.1, GATUN_DECAY_DECOUPLED).standardize().lookahead(2, 0.5, true);
   const std::vector<Shape> shapes = {vector_of(5), matrix_of(3, 2049), vector_of(2049), matrix_of(9, 33),
@@ -126,6 +141,8 @@ void refusals() {
     Run run;
     run.flags = flags, run.idle = false;
     for (const Order& order : kOrders) compare("refused", both_types(spec, shapes), run, order, true);
+    // Rules with sums: of the gradient as it is, and of the transformed one once finalize has begun.
+    compare("refused, with sums", sums_of_all_kinds(shapes), run, kOrders[2], true);
   }
 }
 
@@ -148,7 +165,11 @@ void sizes() {
                                          {sing, GATUN_F32, few},
                                          {sgd("", 0.05, 0.9).ema(0.9), GATUN_F32, few}};
   for (const Order& order : kOrders) compare("mixed groups", mixed, run, order);
-  run.flags = 0;
+  for (const Order& order : kOrders) compare("sums of all kinds", sums_of_all_kinds(few), run, order);
+  run.phases = true;
+  compare("sums of all kinds, in phases", sums_of_all_kinds(few), run, kOrders[1]);
+  run.flags = 0, run.phases = false;
+  compare("sums of all kinds, unchecked", sums_of_all_kinds(few), run, kOrders[2]);
   compare("mixed groups, only some summed", mixed, run, kOrders[3]);
   compare("nothing", {{sing, GATUN_F32, {}}}, run, kOrders[0]);
   run.flags = GATUN_CHECK_FINITE, run.steps = 2;

@@ -4,6 +4,7 @@
 
 #include "cuda_problem.h"
 #include "emulator/cuda_runtime_api.h"
+#include "rules/rules.h"
 #include "specs.h"
 
 using namespace test;
@@ -210,6 +211,22 @@ void faults() {
   gatun_emulator_fail(0, 0);
 }
 
+// A rule without kernels is refused by its name before anything is built.
+void refused_rules() {
+  CudaContext context;
+#define GATUN_REFUSED(number, constant, name, fields)                                                              \
+  if constexpr (!gatun::Rule<number>::kOnCuda) {                                                                   \
+    const gatun_##name arguments{};                                                                                \
+    Problem problem({{test::rule("", number, 1e-3, arguments, gatun::Rule<number>::slots(0)), GATUN_F32, {}}}, 7); \
+    gatun_plan* plan = nullptr;                                                                                    \
+    CHECK(gatun_plan_create(context.get(), problem.describe().data(), 1, &plan) == GATUN_UNAVAILABLE &&            \
+              std::strstr(gatun_last_error(), "computes " #name " on the CPU only") != nullptr,                    \
+          #name ": %s", gatun_last_error());                                                                       \
+  }
+  GATUN_RULES(GATUN_REFUSED)
+#undef GATUN_REFUSED
+}
+
 // Out of memory is told as such, with what was asked for.
 void out_of_memory() {
   CudaContext context;
@@ -237,6 +254,7 @@ int main(int argc, char** argv) {
   capture();
   faults();
   out_of_memory();
+  refused_rules();
   CHECK(gatun_emulator_live() == 0, "%lld allocations, streams or events are left", gatun_emulator_live());
   return result("cuda_plan");
 }

@@ -79,6 +79,15 @@ mutant cuda_bits cuda/apply.cuh 's/\+\+i == row_length/++i > row_length/' 'the f
 mutant cuda_bits cuda/finalize.cuh 's/if \(!judge\(tables, shared\)\) return;/judge(tables, shared);/' 'a refused step counts'
 mutant cuda_bits cuda/finalize.cuh 's/  advance_groups\(tables\);\n\}\n\n\/\/ Final/}\n\n\/\/ Final/' 'a group does not count its steps'
 mutant cuda_bits cuda/finalize.cuh 's/lower_to\(\&shared\.offender, int32_t\(i\)\)/shared.offender = int32_t(i)/' 'the last offender is named'
+mutant cuda_bits cuda/rule_sums.cuh 's/if \(i \+ e >= n\) continue;//' "elements behind the tail are in a rule's sums"
+mutant cuda_bits cuda/rule_sums.cuh 's/fma_\(double\(a\[k\]\), double\(b\[k\]\)/fma_(double(a[k] * b[k]), 1.0/' "a rule's products are formed in T"
+mutant cuda_bits cuda/rule_sums.cuh 's/T\(again \? place\.step\.scale : tables\.values\[0\]\)/T(tables.values[0])/' "a rule's sums do not see the transformation"
+mutant cuda_bits cuda/rule_sums.cuh 's/\{\*t\.steps \+ 1,/{*t.steps,/' "a rule's sums are those of the step before"
+mutant cuda_bits cuda/rule_sums.cuh 's/tables\.arrived\[tensor\] = 0;/;/' "a counter of chunks is not reset after a rule's sums"
+mutant cuda_bits cuda/finalize.cuh 's/group\.pools == 0 \|\| //' 'sums of other groups are pooled'
+mutant cuda_bits cuda/finalize.cuh 's/  pool\(tables, shared\);\n//' 'sums are not pooled'
+mutant cuda_bits cuda/finalize.cuh 's/else if \(tables\.report->skipped != 0\)/else if (false)/' 'a refused step counts where gradients are transformed'
+mutant cuda_bits cuda/plan.cu 's/    tables\.again = 1;\n//' 'sums of transformed gradients are taken before the transformation'
 mutant cuda_plan cuda/plan.cu 's/if \(uploads >= kSlots\)/if (false)/' 'pinned memory is reused too early'
 mutant cuda_plan cuda/plan.cu 's/std::max\(plan->stale_end, i \+ 1\)/i + 1/' 'an address that changed is not copied'
 mutant cuda_plan cuda/plan.cu 's/if \(pinned != nullptr\) end/if (false) end/' 'pinned memory is not freed'

@@ -9,7 +9,6 @@
 #define GATUN_WHERE __FILE__ ":" GATUN_WHERE_LINE(__LINE__)
 
 #define GATUN_KERNEL_OF(blocks) void
-#define GATUN_KERNEL void
 #define GATUN_DEVICE inline
 #define GATUN_SHARED(Type, name) Type& name = *static_cast<Type*>(simt::shared_memory(sizeof(Type)))
 #define GATUN_BARRIER() simt::barrier(GATUN_WHERE)

@@ -1,0 +1,157 @@
+// rule_sums.cuh - k_rule_sums: the sums that a rule needs over its tensors, for one rule in one form and one type. A
+// gradient that nothing transforms gives its squares in the same pass.
+#pragma once
+#include "cuda/apply.cuh"
+#include "cuda/reduce.cuh"
+
+namespace gatun {
+
+// The elements of one member's lanes that follow each other.
+template <class T>
+GATUN_DEVICE Pack<T, kTeamLanes> load_lanes(const T* p) {
+  Pack<T, kTeamLanes> x;
+#pragma unroll
+  for (int e = 0; e < kTeamLanes; e += kVector<T>) {
+    const auto pack = load_kept(p + e);
+#pragma unroll
+    for (int k = 0; k < kVector<T>; ++k) x.v[e + k] = pack.v[k];
+  }
+  return x;
+}
+
+// One member's lanes of a chunk.
+template <class R, int variant, class T>
+struct RuleSums {
+  static constexpr int kSums = R::sums(variant), kSlots = kSlotsOf<R, variant>;
+  using Before = typename R::template Before<T>;
+
+  double products[kSums][kTeamLanes] = {}, squares[kTeamLanes] = {};
+
+  GATUN_DEVICE void add(const Team& team, const Before& before, const T* weight, const T* gradient,
+                        const T* const* state, int n, bool aligned, T scale, const RowMeans<T>& means) {
+    int i = team.member * kTeamLanes;
+    if (aligned) {
+#pragma unroll 1
+      for (; i + kTeamLanes <= n; i += int(kLanes)) {
+        Pack<T, kTeamLanes> g = load_lanes(gradient + i), w = load_lanes(weight + i), x[kSlots + 1];
+#pragma unroll
+        for (int k = 0; k < kSlots; ++k) x[k] = load_lanes(state[k] + i);
+#pragma unroll
+        for (int e = 0; e < kTeamLanes; ++e) accumulate_square(double(g.v[e]), squares[e]);
+        means.transform(uint32_t(i), scale, g);
+#pragma unroll
+        for (int e = 0; e < kTeamLanes; ++e) {
+          T one[kSlots + 1];
+#pragma unroll
+          for (int k = 0; k < kSlots; ++k) one[k] = x[k].v[e];
+          add_products(before, g.v[e], w.v[e], one, e);
+        }
+      }
+    }
+#pragma unroll 1
+    for (; i < n; i += int(kLanes)) {
+#pragma unroll
+      for (int e = 0; e < kTeamLanes; ++e) {
+        if (i + e >= n) continue;
+        Pack<T, 1> g{{gradient[i + e]}};
+        T one[kSlots + 1];
+#pragma unroll
+        for (int k = 0; k < kSlots; ++k) one[k] = state[k][i + e];
+        accumulate_square(double(g.v[0]), squares[e]);
+        means.transform(uint32_t(i + e), scale, g);
+        add_products(before, g.v[0], weight[i + e], one, e);
+      }
+    }
+  }
+
+ private:
+  // The factors are formed in T and multiplied in double, as on the CPU.
+  GATUN_DEVICE void add_products(const Before& before, T g, T w, const T* state, int lane) {
+    T a[kSums], b[kSums];
+    R::template factors<variant>(before, g, w, state, a, b);
+#pragma unroll
+    for (int k = 0; k < kSums; ++k) products[k][lane] = fma_(double(a[k]), double(b[k]), products[k][lane]);
+  }
+};
+
+// Returns the tensor if its other chunks have to be waited for, else -1.
+template <class R, int variant, class T>
+GATUN_DEVICE int32_t rule_sums_of_chunk(const Tables& tables, const Team& team, int64_t chunk) {
+  using Sums = RuleSums<R, variant, T>;
+  const auto place = Place<T>::of(tables, chunk);
+  if (place.gradient == nullptr) return -1;
+  const TensorEntry& t = place.t;
+  const StepScalars step{*t.steps + 1, tables.values[1 + t.group], t.decay != 0, nullptr, nullptr, 0};
+  const auto before =
+      R::template before<T>(*reinterpret_cast<const typename R::Arguments*>(place.group.arguments), step);
+  const T* state[Sums::kSlots + 1];
+#pragma unroll
+  for (int k = 0; k < Sums::kSlots; ++k) state[k] = place.at(t.state[k]);
+  // Before finalize has begun, all that is known of a transformation is the gradient's scale.
+  const bool again = tables.again != 0;
+  Sums sums;
+  sums.add(team, before, place.at(t.weight), place.at(place.gradient), state, int(place.range.length), place.aligned(),
+           T(again ? place.step.scale : tables.values[0]), place.means(tables, place.step.centered != 0));
+  const bool alone = t.geometry.chunks == 1;
+  double* const to =
+      alone ? tables.rule_sums + int64_t(place.tensor) * kMaxSums : tables.rule_partials + chunk * kMaxSums;
+#pragma unroll
+  for (int k = 0; k < Sums::kSums; ++k) {
+    const double sum = team_tree(team, sums.products[k]);
+    if (team.leads()) to[k] = sum;
+  }
+  if (!again) {
+    const double squares = team_tree(team, sums.squares);
+    if (team.leads()) {
+      if (alone)
+        tables.steps[place.tensor].squares = tables.steps[place.tensor].m2 = squares;
+      else
+        tables.partials[chunk].squares = squares;
+    }
+  }
+  return alone ? -1 : place.tensor;
+}
+
+// By the whole block: a tensor's chunks become its sums.
+template <int sums>
+GATUN_DEVICE void merge_rule_sums(const Tables& tables, SumsShared& shared, int32_t tensor) {
+  const TensorEntry& t = tables.tensors[tensor];
+  const double* const from = tables.rule_partials + t.first_chunk * kMaxSums;
+  double* const to = tables.rule_sums + int64_t(tensor) * kMaxSums;
+#pragma unroll 1
+  for (int k = 0; k < sums; k += 2) {
+    const Pair pair = lane_sums(shared, t.geometry.chunks, [&](int64_t i) -> Pair {
+      const double* const of = from + i * kMaxSums + k;
+      return {load_fresh(of), k + 1 < sums ? load_fresh(of + 1) : 0};
+    });
+    if (thread_index() != 0) continue;
+    to[k] = pair.a;
+    if (k + 1 < sums) to[k + 1] = pair.b;
+  }
+  if (tables.again == 0) {
+    const Pair pair = lane_sums(shared, t.geometry.chunks, [&](int64_t i) -> Pair {
+      return {load_fresh(&tables.partials[t.first_chunk + i].squares), 0};
+    });
+    if (thread_index() == 0) tables.steps[tensor].squares = tables.steps[tensor].m2 = pair.a;
+  }
+  if (thread_index() == 0) tables.arrived[tensor] = 0;
+}
+
+// Three arrays and their sums are more than 80 registers hold. Two blocks still have 32 KB on their way.
+template <class R, int variant, class T>
+constexpr int kSumBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 1 ? 2 : 3;
+
+// Ends without finalize, which has every rule's scalars in it: as part of each of these kernels it would be most of
+// what there is to compile, for 3 us of a launch.
+template <class R, int variant, class T>
+GATUN_KERNEL_OF((kSumBlocksOf<R, variant, T>))
+k_rule_sums(const Tables tables) {
+  GATUN_SHARED(SumsShared, shared);
+  if (tables.again == 0 || tables.report->skipped == 0)
+    sum_all_chunks(
+        tables, shared,
+        [&](const Team& team, int64_t chunk) { return rule_sums_of_chunk<R, variant, T>(tables, team, chunk); },
+        [&](int32_t tensor) { merge_rule_sums<RuleSums<R, variant, T>::kSums>(tables, shared, tensor); });
+}
+
+}  // namespace gatun
