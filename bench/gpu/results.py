@@ -34,6 +34,11 @@ def read(path):
     return list(latest.values())
 
 
+def is_card(device, card):
+    """CUDA adds the part's name to that of a card that is shared out (MIG); nvidia-smi does not."""
+    return device == card or (device or "").startswith(card + " MIG ")
+
+
 def without_false_numbers(records):
     runs = {r["run"]: r for r in records if r["kind"] == "run"}
     cards = {r["card"] for r in runs.values() if r.get("card")}
@@ -50,7 +55,7 @@ def without_false_numbers(records):
             for name in numbers:
                 del record[name]
             record["note"] = NOT_MEASURED
-        elif not run.get("card") or record.get("device") != run["card"]:
+        elif not run.get("card") or not is_card(record.get("device"), run["card"]):
             raise Refused(f"a time of '{record.get('device')}' in a run on '{run.get('card') or 'no card'}': {record}")
     return records
 
