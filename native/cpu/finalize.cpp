@@ -138,9 +138,9 @@ void CpuPlan::finish_rule(Tensor& t, double lr) {
     RuleStep step{*t.steps, lr, t.decay, nullptr, nullptr, double(t.geometry.length)};
     step.row_length = t.row_sums ? double(t.geometry.row_length) : 0;
     unsigned char* own = group.own[size_t(&t - tensors_.data() - group.first_tensor)].bytes;
-    group.kernels->finalize_rows(group.description.rule, group.description.arguments, step,
-                                 rule_partials_.data() + t.first_rule_partial * kMaxSums, t.geometry.rows(), own,
-                                 t.keep);
+    group.kernels->finalize_by_row(group.description.rule, group.description.arguments, step,
+                                   rule_partials_.data() + t.first_rule_partial * kMaxSums, t.geometry.rows(), own,
+                                   t.keep);
     t.coefficients = own;
     return;
   }

@@ -298,8 +298,8 @@ void finalize(int32_t rule, const void* arguments, const RuleStep& step, void* c
 }
 
 template <class T>
-void finalize_rows(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
-                   void* coefficients, void* keep) {
+void finalize_by_row(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
+                     void* coefficients, void* keep) {
   visit_rule(rule, [&](auto r) {
     using R = decltype(r);
     if constexpr (R::kRows) {
@@ -362,9 +362,9 @@ void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, 
 }
 
 template <class T>
-constexpr Kernels kTable = {&squares<T>,         &rows<T>,          &row_part<T>,    &split<T>,
-                            &lookahead_block<T>, &ema_block<T>,     &find_update<T>, &before<T>,
-                            &finalize<T>,        &finalize_rows<T>, &traffic};
+constexpr Kernels kTable = {&squares<T>,   &rows<T>,        &row_part<T>, &split<T>,    &lookahead_block<T>,
+                            &ema_block<T>, &find_update<T>, &before<T>,   &finalize<T>, &finalize_by_row<T>,
+                            &traffic};
 
 }  // namespace
 

@@ -64,8 +64,8 @@ struct Kernels {
   void (*before)(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients);
   void (*finalize)(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients);
   // Of a rule with rows: from kMaxSums sums of each row its coefficients, and each row's factor.
-  void (*finalize_rows)(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
-                        void* coefficients, void* keep);
+  void (*finalize_by_row)(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
+                          void* coefficients, void* keep);
 
   // Reads `count` arrays of n 4-byte words and writes the first `written` back unchanged.
   void (*traffic)(void* const* arrays, int32_t count, int32_t written, size_t begin, size_t n);

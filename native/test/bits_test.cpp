@@ -1,5 +1,7 @@
 // bits_test - the same bits from every instruction set of this CPU, any number of threads, every run, and the phases
 // one by one; and from a tensor alone as among thousands.
+#include <algorithm>
+
 #include "specs.h"
 
 using namespace test;
@@ -103,12 +105,23 @@ void tensors_are_independent() {
   CHECK(different == 0, "%lld arrays differ between one plan and 2,000", (long long)different);
 }
 
+// Whoever adds a line to the registry of gatun.h adds one to specs.h.
+void no_rule_is_missing(const std::vector<Spec>& specs) {
+  const auto has = [&](int32_t rule) {
+    return std::any_of(specs.begin(), specs.end(), [&](const Spec& spec) { return spec.rule == rule; });
+  };
+#define GATUN_EXPECT(number, constant, name, fields) CHECK(has(number), "specs.h has no " #name);
+  GATUN_RULES(GATUN_EXPECT)
+#undef GATUN_EXPECT
+}
+
 }  // namespace
 
 int main() {
   const bool slow = flag("GATUN_TEST_SLOW_BUILD");
-  std::vector<Spec> specs = all_specs();
-  for (const Spec& spec : other_specs(true)) specs.push_back(spec);
+  std::vector<Spec> specs = all_specs(), others = other_specs(true);
+  for (const Spec& spec : others) specs.push_back(spec);
+  no_rule_is_missing(specs);
   for (size_t i = 0; i < specs.size(); i += slow ? 4 : 1)
     compare(specs[i].name, setup(specs[i], all_shapes()), kFew, slow ? 2 : 5);
   // enough elements that threads share tensors, and rows cut into chunks that different threads sum
@@ -118,7 +131,7 @@ int main() {
   const Spec sing = adam("", 5e-3, 0.1, GATUN_DECAY_DECOUPLED, false, 50).standardize().lookahead(2, 0.5, true);
   compare("large sing", setup(sing, large), ways, 2);
   compare("large clip", setup(sgd("", 0.05, 0.9).clip(0.5), large), ways, 2);
-  for (const Spec& spec : other_specs(true)) compare("large " + spec.name, setup(spec, large), kFew, 2);
+  for (const Spec& spec : others) compare("large " + spec.name, setup(spec, large), kFew, 2);
   tensors_are_independent();
   return result("bits");
 }

@@ -14,7 +14,8 @@ fail() { echo "gates: $*" >&2; failures=$((failures + 1)); }
 # 1. Every loop over a rule and every sum: full registers, packed division and square root where the rule has them, no
 #    call, no gather, and no insert (the trace of lanes loaded one by one).
 loops() { # OBJECT REGISTER LEAST_RULE_LOOPS
-  objdump -d -C --no-show-raw-insn "$1" | awk -v register="%$2" -v least="$3" -v object="$2" '
+  objdump -d -C --no-show-raw-insn "$1" | awk -v register="%$2" -v least="$3" -v object="$2" \
+    -v registered="$(grep -c '^  RULE([0-9]*, ' "$header")" '
     function verdict() {
       if (name == "") return
       if (!packed) bad("has no packed arithmetic on " register)
@@ -29,7 +30,8 @@ loops() { # OBJECT REGISTER LEAST_RULE_LOOPS
       verdict()
       name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name)
       packed = division = root = inserts = gathers = calls = 0
-      if (name ~ /Rule</) rules++
+      if (name ~ /(finalize|before)[a-z_]*</) name = "" # scalars of a step
+      else if (match(name, /Rule<[0-9]+>/)) { rules++; seen[substr(name, RSTART + 5, RLENGTH - 6)] = 1 }
       else if (name ~ /(squares|rows|row_part)</) sums++
       else name = ""
     }
@@ -44,6 +46,8 @@ loops() { # OBJECT REGISTER LEAST_RULE_LOOPS
       verdict()
       name = "the object for " object ":"
       if (rules < least) bad(rules + 0 " loops over rules found, expected " least)
+      for (number = 0; number < registered; number++)
+        if (!(number in seen)) bad("has no loop over rule " number " of gatun.h")
       if (sums < 6) bad(sums + 0 " sums found, expected 6")
       exit wrong
     }'
