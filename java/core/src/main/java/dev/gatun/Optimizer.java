@@ -131,6 +131,15 @@ public final class Optimizer implements AutoCloseable {
         return builder(device).group(rule, parameters).build();
     }
 
+    /**
+     * An optimizer of one group, which checks gradients and leaves them as they are.
+     *
+     * @throws IllegalArgumentException as {@link Builder#build}
+     */
+    public static Optimizer of(Device device, ParameterGroup group) {
+        return builder(device).group(group).build();
+    }
+
     /** For several groups, and for what is not default. */
     public static Builder builder(Device device) {
         return new Builder(Check.notNull("device", device));

@@ -22,6 +22,14 @@ public record ParameterGroup(List<Parameter> parameters, Rule rule, Schedule sch
         return new ParameterGroup(parameters, rule, Schedule.constant());
     }
 
+    /** The same without weight decay for tensors of fewer than two dimensions: biases, and gains of normalizations. */
+    public ParameterGroup withoutDecayOfVectors() {
+        List<Parameter> exempt = parameters.stream()
+                .map(parameter -> parameter.weight().dimensions() < 2 ? parameter.withoutDecay() : parameter)
+                .toList();
+        return new ParameterGroup(exempt, rule, schedule);
+    }
+
     /** The same with another schedule. */
     public ParameterGroup withSchedule(Schedule schedule) {
         return new ParameterGroup(parameters, rule, schedule);
