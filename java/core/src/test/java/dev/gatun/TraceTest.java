@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Recorded trainings, computed by oracles that were checked against the authors' code, come out the same. */
 class TraceTest {
-    private static final List<String> TRACES = List.of(
+    static final List<String> TRACES = List.of(
             "sgd_momentum",
             "sgd_nesterov",
             "adam",

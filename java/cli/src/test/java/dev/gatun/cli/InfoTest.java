@@ -7,6 +7,8 @@ import dev.gatun.Device;
 import dev.gatun.Rule;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class InfoTest {
@@ -34,6 +36,14 @@ class InfoTest {
         assertThat(cuda.get("usable").getAsBoolean())
                 .isEqualTo(Device.cudaStatus().reason() == null);
         assertThat(cuda.get("reason").isJsonNull()).isEqualTo(cuda.get("usable").getAsBoolean());
+    }
+
+    @Test
+    void everyKindOfRuleIsShown() {
+        Set<Class<?>> shown = new HashSet<>();
+        Info.SPECIFICATIONS.forEach(
+                specification -> shown.add(Rule.parse(specification).getClass()));
+        assertThat(shown).containsExactlyInAnyOrder(Rule.class.getPermittedSubclasses());
     }
 
     /** ALGORITHMS: the bytes of one step per parameter, from the specification's table. */
