@@ -55,6 +55,7 @@ mutant reference cpu/apply.cpp 's|step % average\.k == 0|step % average.k == 1|'
 mutant reference cpu/apply.cpp 's|t\.gradient != nullptr \&\& t\.first : group_step == 1|group_step == 1 : group_step == 1|' \
   'slow weights of a late tensor begin as zero'
 mutant reference cpu/finalize.cpp 's|if \(t\.gradient == nullptr\) continue;(.*)|if (false) continue;\1|' 'idle tensors count their steps'
+mutant reference rules/average.h 's|half_cosine\(group_step - 1|half_cosine(group_step|' "BYOL's average one step on"
 mutant bits cpu/finalize.cpp 's|squares\.add\(c, partial|squares.add(c / threads_used_, partial|' 'sums depend on the threads'
 mutant bits cpu/interleave.cpp 's|^      reduce\(span\);|      if (thread != 1) reduce(span);|' \
   'a thread leaves out its part of a sum'
@@ -64,6 +65,8 @@ mutant finite cpu/finalize.cpp 's|if \(find_offender\(arguments\)\) return;|if (
 mutant finite cpu/apply.cpp 's|if \(skipped \&\& !zero\) return;|if (skipped) return;|' 'a refused step leaves its gradients'
 mutant numerics rules/gradient.h 's|\(\(g - hi\) - lo\)|(g - hi)|' 'row means as one float'
 mutant numerics cpu/reduce.h 's|const T first = g\[0\];|const T first = 0;|' 'sums without a shift'
+mutant numerics rules/numeric.h 's|\(p - k\) \+ fma_\(r, log2_m, q\)|fma_(r, log2_m, p) - k|' "a power's exponent is rounded"
+mutant numerics rules/numeric.h 's|bool first_half = n <= k - n|bool first_half = true|' 'a cosine where only its series near 0 holds'
 mutant numerics cpu/pool.cpp 's|_mm_setcsr\(0x1f80\);|(void)saved_;|' "the caller's rounding mode is used"
 
 [ $failures = 0 ] || { echo "mutants: $failures of $count FAILED"; exit 1; }
