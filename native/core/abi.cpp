@@ -161,6 +161,14 @@ gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor
     plan->phase = Phase::kNone;  // sums of the former gradients are of no use
   });
 }
+gatun_status gatun_plan_input(gatun_plan* plan, int64_t group, int64_t tensor, const gatun_input* input) {
+  return guarded([&] {
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    check_no_step_is_open(*plan);
+    plan->input(group, tensor, input);
+    plan->phase = Phase::kNone;
+  });
+}
 
 gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* arguments) {
   return guarded([&] {

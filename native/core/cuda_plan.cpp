@@ -54,6 +54,10 @@ class CudaPlan final : public gatun_plan {
     backend_->plan_gradient(plan_, group, tensor, address);
   }
 
+  void input(int64_t, int64_t, const gatun_input*) override {
+    fail(GATUN_UNAVAILABLE, "this version takes layer inputs on the CPU only");
+  }
+
   void reduce(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_REDUCE); }
   void finalize(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_FINALIZE); }
   void apply(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_APPLY); }

@@ -10,6 +10,7 @@
 struct gatun_plan {
   virtual ~gatun_plan() = default;
   virtual void gradient(int64_t group, int64_t tensor, void* address) = 0;
+  virtual void input(int64_t group, int64_t tensor, const gatun_input* input) = 0;  // null: none
   virtual void reduce(const gatun_step_arguments& arguments) = 0;
   virtual void finalize(const gatun_step_arguments& arguments) = 0;
   virtual void apply(const gatun_step_arguments& arguments) = 0;
@@ -38,6 +39,7 @@ namespace gatun {
 // misaligned addresses, shapes that do not divide, unknown numbers. Ranges of hyperparameters are the Java side's.
 void check_groups(const gatun_group* groups, int64_t count);
 void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t tensor);
+void check_input(const gatun_input& input, int64_t powers, int64_t group, int64_t tensor);
 
 // Throws Error(GATUN_INVALID_ARGUMENT) for a learning rate or a gradient scale that is not finite.
 void check_step(const gatun_step_arguments& arguments, int64_t groups);
@@ -52,6 +54,9 @@ int rule_sums(const gatun_group& group);
 bool rule_pools(const gatun_group& group);
 // Are they those of rows, each of which keeps its weights by a factor of its own?
 bool rule_rows(const gatun_group& group);
+// Does the rule take its layers' inputs? Is their power the sum of absolute values, not of squares?
+bool rule_inputs(const gatun_group& group);
+bool rule_absolute(const gatun_group& group);
 int rule_variant(const gatun_group& group);
 size_t argument_bytes(int32_t rule);
 

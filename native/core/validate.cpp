@@ -29,6 +29,24 @@ void check_address(const void* address, int32_t dtype, int64_t length, ll group,
          address, ll(element_bytes(dtype)));
 }
 
+// One power for all of it, or channels that its rows and groups have room for.
+void check_powers(const gatun_tensor& t, ll g, ll i) {
+  if (t.powers == 0 || t.powers == 1) return;
+  if (t.powers < 0 || t.powers > INT64_MAX / 8)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %lld powers are not possible", g, i, ll(t.powers));
+  if (t.input_groups < 1 || t.powers % t.input_groups != 0)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %lld input groups do not divide %lld powers", g, i,
+         ll(t.input_groups), ll(t.powers));
+  if (t.length == 0) return;
+  if (t.rows % t.input_groups != 0)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %lld input groups do not divide %lld rows", g, i,
+         ll(t.input_groups), ll(t.rows));
+  if (t.length / t.rows % (t.powers / t.input_groups) != 0)
+    fail(GATUN_INVALID_ARGUMENT,
+         "group %lld, tensor %lld: %lld powers in %lld input groups do not divide rows of %lld elements", g, i,
+         ll(t.powers), ll(t.input_groups), ll(t.length / t.rows));
+}
+
 void check_tensor(const gatun_tensor& t, const gatun_group& group, ll g, ll i) {
   if (t.length < 0)
     fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: length %lld is negative", g, i, ll(t.length));
@@ -39,12 +57,14 @@ void check_tensor(const gatun_tensor& t, const gatun_group& group, ll g, ll i) {
          ll(t.length));
   check_address(t.weight, group.dtype, t.length, g, i, "weight");
   check_gradient(t.gradient, group.dtype, g, i);
+  const bool inputs = rule_inputs(group);
+  if (inputs) check_powers(t, g, i);
   const int slots = rule_slots(group), averages = slots + rule_scalars(group);
   for (int s = 0; s < averages + group.average_count; ++s) {
     char what[32];
     std::snprintf(what, sizeof what, "state[%d]", s);
     const bool scalar = s >= slots && s < averages;
-    check_address(t.state[s], scalar ? GATUN_F64 : group.dtype, scalar ? 1 : t.length, g, i, what);
+    check_address(t.state[s], scalar ? GATUN_F64 : group.dtype, !scalar ? t.length : inputs ? t.powers : 1, g, i, what);
   }
 }
 
@@ -88,6 +108,25 @@ void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t 
          ll(tensor), gradient, ll(element_bytes(dtype)));
 }
 
+void check_input(const gatun_input& input, int64_t powers, int64_t group, int64_t tensor) {
+  const ll g = group, i = tensor;
+  if (powers == 0) fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: input for a tensor that has no powers", g, i);
+  if (input.channels != powers)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: input of %lld channels for %lld powers", g, i,
+         ll(input.channels), ll(powers));
+  if (input.power) {
+    check_address(input.address, GATUN_F64, powers, g, i, "input");
+    return;
+  }
+  if (input.dtype != GATUN_F32 && input.dtype != GATUN_F64)
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: input of unknown dtype %d", g, i, input.dtype);
+  if (input.samples < 1 || input.area < 0 || input.samples > INT64_MAX / 8 / powers ||
+      (input.area > 0 && input.samples * powers > INT64_MAX / 8 / input.area))
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: input of %lld samples of %lld x %lld elements", g, i,
+         ll(input.samples), ll(powers), ll(input.area));
+  check_address(input.address, input.dtype, input.area, g, i, "input");
+}
+
 void check_step(const gatun_step_arguments& arguments, int64_t groups) {
   for (int64_t g = 0; g < groups; ++g)
     if (!std::isfinite(arguments.lr[g]))
@@ -124,6 +163,17 @@ bool rule_pools(const gatun_group& group) {
 
 bool rule_rows(const gatun_group& group) {
   return visit_rule(group.rule, [](auto r) { return decltype(r)::kRows; });
+}
+
+bool rule_inputs(const gatun_group& group) {
+  return visit_rule(group.rule, [](auto r) { return decltype(r)::kInputs; });
+}
+
+bool rule_absolute(const gatun_group& group) {
+  return visit_rule(group.rule, [&](auto r) {
+    using R = decltype(r);
+    return R::absolute(*static_cast<const typename R::Arguments*>(group.arguments));
+  });
 }
 
 size_t argument_bytes(int32_t rule) {

@@ -77,6 +77,9 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
     if (group.rows)
       group.update.rows(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin),
                         t.keep + begin / t.geometry.row_length * bytes);
+    else if (const Powered* p = fed(t); p != nullptr && !p->factors.empty())
+      group.update.factored(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin),
+                            {p->factors.data(), p->row_length, p->rows_per_group, begin});
     else if (t.state_of_gradient.centered || t.state_of_gradient.scale != 1)
       group.update.affine(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin));
     else

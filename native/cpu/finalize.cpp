@@ -38,15 +38,16 @@ void CpuPlan::merge(Tensor& t) {
   t.state_of_gradient.m2 = m2.total();
 }
 
-// Refuses the step if a sum is not finite; every NaN and infinity in a gradient ends up in one of them.
+// Refuses the step if a sum is not finite; every NaN and infinity in a gradient or an input ends up in one of them.
 bool CpuPlan::find_offender(const gatun_step_arguments& arguments) {
   if (!(arguments.flags & GATUN_CHECK_FINITE)) return false;
   for (size_t i = 0; i < tensors_.size(); ++i) {
     const Tensor& t = tensors_[i];
     if (t.gradient == nullptr) continue;
     const double sum = t.state_of_gradient.squares + t.state_of_gradient.m2;
-    if (std::isfinite(sum)) continue;
+    if (std::isfinite(sum) && powers_finite(t)) continue;
     report_.skipped = 1;
+    report_.skipped_input = std::isfinite(sum);
     report_.skipped_group = t.group;
     report_.skipped_tensor = int64_t(i) - groups_[size_t(t.group)].first_tensor;
     return true;
@@ -175,7 +176,9 @@ void CpuPlan::advance(const gatun_step_arguments& arguments, bool rules_summed) 
       if (t.gradient == nullptr) continue;
       const int64_t step = ++*t.steps;
       t.first = step == 1;
-      if (group.rule_sums == 0)
+      if (fed(t) != nullptr)
+        finish_powers(t, arguments.lr[g]);
+      else if (group.rule_sums == 0)
         t.coefficients = cached(group, &Kernels::finalize, step, t.decay, arguments.lr[g]);
       else if (rules_summed || t.geometry.chunks == 0)  // nobody comes by an empty tensor later
         finish_rule(t, arguments.lr[g]);
@@ -188,10 +191,11 @@ void CpuPlan::advance(const gatun_step_arguments& arguments, bool rules_summed) 
 
 void CpuPlan::finalize(const gatun_step_arguments& arguments) {
   check_step(arguments, int64_t(groups_.size()));
-  report_ = {NAN, 0, -1, -1};
+  report_ = {NAN, 0, -1, -1, 0};
   bool again = false;
   {
     const IeeeArithmetic ieee;
+    merge_powers();
     for (Tensor& t : tensors_) {
       const Group& group = groups_[size_t(t.group)];
       if (t.gradient == nullptr) continue;

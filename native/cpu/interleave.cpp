@@ -8,12 +8,12 @@
 namespace gatun {
 
 // With the finite check, a clip or sums over several tensors nothing may be written before everything has been read. A
-// rule that sums transformed gradients would have to be handed over twice.
+// rule that sums transformed gradients would have to be handed over twice. Inputs are shared out by themselves.
 bool CpuPlan::may_interleave(const gatun_step_arguments& arguments) const {
   if (arguments.flags & GATUN_CHECK_FINITE) return false;
   bool sums = false;
   for (const Group& g : groups_) {
-    if (g.clips || g.pools || (g.sums && g.rule_sums > 0)) return false;
+    if (g.clips || g.pools || g.inputs || (g.sums && g.rule_sums > 0)) return false;
     sums |= g.sums || g.rule_sums > 0;
   }
   return sums;
@@ -27,7 +27,7 @@ void CpuPlan::step(const gatun_step_arguments& arguments) {
   check_step(arguments, int64_t(groups_.size()));
   begin(arguments);
   summed_ = true;
-  report_ = {NAN, 0, -1, -1};
+  report_ = {NAN, 0, -1, -1, 0};
   for (int thread = 0; thread < threads_used_; ++thread)
     for (const Span& span : spans_[size_t(thread)]) {
       handovers_[size_t(span.tensor)].parts_left.store(0, std::memory_order_relaxed);

@@ -47,6 +47,13 @@ void split(double mean, void* hi, void* lo) {
 }
 
 template <class T>
+double power_part(const void* input, const PowerPart& part, bool absolute) {
+  const T* x = static_cast<const T*>(input) + part.begin;
+  const size_t planes = size_t(part.planes), stride = size_t(part.stride), n = size_t(part.length);
+  return absolute ? sum_of_powers<true>(x, planes, stride, n) : sum_of_powers<false>(x, planes, stride, n);
+}
+
+template <class T>
 void lookahead_block(void* weight, void* slow_weight, double alpha, size_t n) {
   T* __restrict w = static_cast<T*>(weight);
   T* __restrict slow = static_cast<T*>(slow_weight);
@@ -161,6 +168,35 @@ struct UpdateOf {
     }
   }
 
+  // Row by row, as rows have factors of their own.
+  static void factored(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
+                       const Affine& affine, const RowFactors& factors) {
+    const Coefficients c = *static_cast<const Coefficients*>(coefficients);
+    const T* __restrict g = static_cast<const T*>(gradient);
+    T* w = static_cast<T*>(weight);
+    const Slots<T> slots(state, R::slots(variant));
+    const T scale = T(affine.scale);
+    const T *hi = static_cast<const T*>(affine.hi), *lo = static_cast<const T*>(affine.lo);
+    const size_t row_length = size_t(factors.row_length);
+    size_t row = size_t(factors.begin) / row_length, at = size_t(factors.begin) % row_length;
+    for (size_t i = 0; i < n; ++row, at = 0) {
+      const size_t take = row_length - at < n - i ? row_length - at : n - i;
+      const T* __restrict f =
+          static_cast<const T*>(factors.values) + row / size_t(factors.rows_per_group) * row_length + at;
+      const T* __restrict x = g + i;
+      if (hi == nullptr) {
+        factored_loop(
+            c, w, slots, i, take, f, [=](size_t j) __attribute__((always_inline)) { return scaled(x[j], scale); });
+      } else {
+        const T a = *hi++, b = *lo++;
+        factored_loop(
+            c, w, slots, i, take,
+            f, [=](size_t j) __attribute__((always_inline)) { return standardized(x[j], a, b, scale); });
+      }
+      i += take;
+    }
+  }
+
   // A rule's factors are formed in registers and their products added as rules/geometry.h says. Where the accumulators
   // of all 32 lanes would need more than 12 registers, the lanes are taken in parts, each in a pass over the chunk.
   static void sums(const void* before, const void* weight, const void* gradient, void* const* state, size_t n,
@@ -185,6 +221,23 @@ struct UpdateOf {
   }
 
  private:
+  template <class Read>
+  static GATUN_HD void factored_loop(const Coefficients& c, T* __restrict w, const Slots<T>& slots, size_t at, size_t n,
+                                     const T* __restrict factor, Read read) {
+    constexpr int kSlots = R::slots(variant);
+    static_assert(kSlots <= 1);
+    w += at;
+    T* __restrict s0 = kSlots > 0 ? slots.s[0] + at : nullptr;
+    GATUN_INDEPENDENT
+    for (size_t i = 0; i < n; ++i) {
+      T s[1] = {kSlots > 0 ? s0[i] : T(0)};
+      T x = w[i];
+      R::template update<variant>(c, read(i), x, s, factor[i]);
+      w[i] = x;
+      if (kSlots > 0) s0[i] = s[0];
+    }
+  }
+
   // Registers r to r + kPart of every full 32 lanes.
   template <int kSums, size_t kPart, class B>
   static GATUN_HD void whole_lanes(const B& before, const T* __restrict w, const T* __restrict g, const Slots<T>& slots,
@@ -261,11 +314,12 @@ Updates find_variant(int32_t wanted) {
   } else {
     using U = UpdateOf<R, variant, T>;
     if (wanted != variant) return find_variant<R, T, variant + 1>(wanted);
-    Updates updates{nullptr, nullptr, nullptr, nullptr, &R::swaps};
+    Updates updates{nullptr, nullptr, nullptr, nullptr, nullptr, &R::swaps};
     if constexpr (R::kRows)
       updates.rows = &U::rows;
     else
       updates.plain = &U::plain, updates.affine = &U::affine;
+    if constexpr (R::kInputs) updates.factored = &U::factored;
     if constexpr (R::sums(variant) > 0) updates.sums = &U::sums;
     return updates;
   }
@@ -285,7 +339,9 @@ void row_totals(const double* of, int64_t rows, double* totals) {
   }
 }
 
-StepScalars scalars_of(const RuleStep& s) { return {s.t, s.lr, s.decay, s.sums, s.scalars, s.length, s.row_length, 0}; }
+StepScalars scalars_of(const RuleStep& s) {
+  return {s.t, s.lr, s.decay, s.sums, s.scalars, s.length, s.row_length, 0, s.inverse};
+}
 
 template <class T>
 void finalize(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients) {
@@ -331,6 +387,25 @@ void before(int32_t rule, const void* arguments, const RuleStep& step, void* coe
   });
 }
 
+void inverses(int32_t rule, const void* arguments, bool first, int64_t channels, const double* means, double* powers,
+              double* inverses) {
+  visit_rule(rule, [&](auto r) {
+    using R = decltype(r);
+    if constexpr (R::kInputs) {
+      const auto a = *static_cast<const typename R::Arguments*>(arguments);
+      GATUN_INDEPENDENT
+      for (int64_t c = 0; c < channels; ++c) inverses[c] = R::inverse(a, means[c], powers[c], first || powers[c] < 0);
+    }
+  });
+}
+
+template <class T>
+void spread(const double* inverses, int64_t channels, int64_t repeat, void* factors) {
+  T* f = static_cast<T*>(factors);
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < repeat; ++i) *f++ = T(inverses[c]);
+}
+
 // What is read only is mixed in under a mask that is 0 but that the compiler cannot see through.
 template <int readonly, int written>
 void traffic_loop(void* const* arrays, size_t begin, size_t n) {
@@ -362,9 +437,9 @@ void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, 
 }
 
 template <class T>
-constexpr Kernels kTable = {&squares<T>,   &rows<T>,        &row_part<T>, &split<T>,    &lookahead_block<T>,
-                            &ema_block<T>, &find_update<T>, &before<T>,   &finalize<T>, &finalize_by_row<T>,
-                            &traffic};
+constexpr Kernels kTable = {&squares<T>,         &rows<T>,      &row_part<T>,    &split<T>,  &power_part<T>,
+                            &lookahead_block<T>, &ema_block<T>, &find_update<T>, &before<T>, &finalize<T>,
+                            &finalize_by_row<T>, &inverses,     &spread<T>,      &traffic};
 
 }  // namespace
 

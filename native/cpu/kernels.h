@@ -29,10 +29,20 @@ using RuleSums = void (*)(const void* before, const void* weight, const void* gr
 using RowsUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
                             const Affine& affine, const void* keep);
 
+// Factors that differ within a tensor: those of the rows of group 0, of group 1, ...
+struct RowFactors {
+  const void* values;
+  int64_t row_length, rows_per_group;
+  int64_t begin;  // the first element's place in the tensor
+};
+using FactoredUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state,
+                                size_t n, const Affine& affine, const RowFactors& factors);
+
 struct Updates {
   Update plain;              // null for rules with rows,
   AffineUpdate affine;       // as this
   RowsUpdate rows;           // null for others
+  FactoredUpdate factored;   // null for rules that take no inputs
   RuleSums sums;             // null for rules without
   bool (*swaps)(int64_t t);  // do state slots 0 and 1 change places at step t?
 };
@@ -46,6 +56,7 @@ struct RuleStep {
   double* scalars;
   double length;
   double row_length = 0;  // of rules with rows
+  double inverse = 1;
 };
 
 struct Kernels {
@@ -54,6 +65,9 @@ struct Kernels {
   void (*rows)(const void* gradient, int64_t rows, int64_t row_length, void* hi, void* lo, Partial* partial);
   void (*row_part)(const void* gradient, int64_t n, Partial* partial);
   void (*split_mean)(double mean, void* hi, void* lo);
+
+  // The power of a part of an input.
+  double (*power)(const void* input, const PowerPart& part, bool absolute);
 
   // Elementwise passes.
   void (*lookahead)(void* weight, void* slow, double alpha, size_t n);
@@ -66,6 +80,12 @@ struct Kernels {
   // Of a rule with rows: from kMaxSums sums of each row its coefficients, and each row's factor.
   void (*finalize_by_row)(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
                           void* coefficients, void* keep);
+
+  // Of a rule that takes inputs: every channel's factor from its mean power, and its memory; each factor `repeat` times
+  // into `factors`, unless that is null.
+  void (*inverses)(int32_t rule, const void* arguments, bool first, int64_t channels, const double* means,
+                   double* powers, double* inverses);
+  void (*spread)(const double* inverses, int64_t channels, int64_t repeat, void* factors);
 
   // Reads `count` arrays of n 4-byte words and writes the first `written` back unchanged.
   void (*traffic)(void* const* arrays, int32_t count, int32_t written, size_t begin, size_t n);

@@ -36,6 +36,8 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     group.rule_sums = rule_sums(groups[g]);
     group.pools = rule_pools(groups[g]);
     group.rows = rule_rows(groups[g]);
+    group.inputs = rule_inputs(groups[g]);
+    group.absolute = rule_absolute(groups[g]);
     group.first_tensor = int64_t(tensors_.size());
     group.centers = group.sums = group.clips = group.moves_idle = false;
     for (int k = 0; k < d.transform_count; ++k) {
@@ -45,7 +47,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     }
     for (int k = 0; k < d.average_count; ++k) group.moves_idle |= d.averages[k].skip_idle == 0;
     group.cached.reserve(size_t(d.count));
-    if (group.rule_sums > 0) group.own.resize(size_t(d.count));
+    if (group.rule_sums > 0 || group.inputs) group.own.resize(size_t(d.count));
 
     for (int64_t i = 0; i < d.count; ++i) {
       const gatun_tensor& from = groups[g].tensors[i];
@@ -64,6 +66,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
       if (group.rule_sums > 0) rule_partials += t.row_sums && !t.geometry.cuts_rows() ? from.rows : t.geometry.chunks;
       if (group.rows) keep_bytes += t.geometry.rows() * element_bytes(d.dtype);
       if (t.centered) mean_bytes += 2 * from.rows * element_bytes(d.dtype);
+      if (group.inputs && from.powers > 0) add_powered(t, from);
       tensors_.push_back(t);
     }
   }
@@ -87,15 +90,19 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
   for (auto& list : spans_) list.reserve(tensors_.size() + 1);
 }
 
-void CpuPlan::gradient(int64_t group, int64_t tensor, void* address) {
+size_t CpuPlan::tensor_index(int64_t group, int64_t tensor) const {
   if (group < 0 || group >= int64_t(groups_.size()))
     fail(GATUN_INVALID_ARGUMENT, "group %lld; there are %zu", (long long)group, groups_.size());
   const Group& g = groups_[size_t(group)];
   if (tensor < 0 || tensor >= g.description.count)
     fail(GATUN_INVALID_ARGUMENT, "tensor %lld; group %lld has %lld", (long long)tensor, (long long)group,
          (long long)g.description.count);
-  check_gradient(address, g.description.dtype, group, tensor);
-  Tensor& t = tensors_[size_t(g.first_tensor + tensor)];
+  return size_t(g.first_tensor + tensor);
+}
+
+void CpuPlan::gradient(int64_t group, int64_t tensor, void* address) {
+  Tensor& t = tensors_[tensor_index(group, tensor)];
+  check_gradient(address, groups_[size_t(t.group)].description.dtype, group, tensor);
   stale_ |= (t.gradient == nullptr) != (address == nullptr);
   t.gradient = address;
 }

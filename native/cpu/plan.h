@@ -7,6 +7,7 @@
 #include "core/plan.h"
 #include "rules/gradient.h"
 #include "rules/moments.h"
+#include "rules/power.h"
 #include "rules/step.h"
 
 namespace gatun {
@@ -16,6 +17,7 @@ class CpuPlan final : public gatun_plan {
   CpuPlan(gatun_context& context, const gatun_group* groups, int64_t count);
 
   void gradient(int64_t group, int64_t tensor, void* address) override;
+  void input(int64_t group, int64_t tensor, const gatun_input* input) override;
   void reduce(const gatun_step_arguments& arguments) override;
   void finalize(const gatun_step_arguments& arguments) override;
   void apply(const gatun_step_arguments& arguments) override;
@@ -34,6 +36,8 @@ class CpuPlan final : public gatun_plan {
     int32_t rule_sums;  // sums that the rule needs
     bool pools;         // ... of all tensors with that rule
     bool rows;          // ... of rows, each of which keeps its weights by a factor of its own
+    bool inputs;        // does the rule take its layers' inputs?
+    bool absolute;      // ... and the sums of their absolute values?
     double pooled[kMaxSums];
     int64_t first_tensor;
     bool centers, sums;  // needs row means; needs the gradient's moments
@@ -69,6 +73,20 @@ class CpuPlan final : public gatun_plan {
     const void* before;  // coefficients for the rule's sums
     const void* coefficients;
     bool first;  // the tensor's first step
+    int32_t powered = -1;
+  };
+
+  // Of a tensor whose layer has an input.
+  struct Powered {
+    int32_t tensor;
+    bool bound = false;  // is there an input?
+    gatun_input input{};
+    PowerGeometry geometry{};
+    std::vector<double> parts;            // of the input's power, as PowerGeometry numbers them
+    std::vector<double> means, inverses;  // by channel
+    // Where there are several channels: each one's factor `repeat` times, as the elements of the rows need them.
+    std::vector<unsigned char> factors;
+    int64_t repeat, row_length, rows_per_group;
   };
 
   // Of a tensor whose sums come from several threads, within step().
@@ -87,6 +105,7 @@ class CpuPlan final : public gatun_plan {
   bool whole(const Span& span) const {
     return span.begin == 0 && span.end == tensors_[size_t(span.tensor)].geometry.chunks;
   }
+  size_t tensor_index(int64_t group, int64_t tensor) const;
   void share_out();
   bool sums_wanted(const gatun_step_arguments& arguments) const;
   void reduce_span(const Span& span);
@@ -104,6 +123,13 @@ class CpuPlan final : public gatun_plan {
   void begin(const gatun_step_arguments& arguments);
   void report_norm(const gatun_step_arguments& arguments);
   void advance(const gatun_step_arguments& arguments, bool rules_summed);
+  void add_powered(Tensor& tensor, const gatun_tensor& from);
+  bool wanted(const Powered& powered) const { return powered.bound && tensors_[size_t(powered.tensor)].gradient; }
+  const Powered* fed(const Tensor& tensor) const;
+  void reduce_powers();
+  void merge_powers();
+  bool powers_finite(const Tensor& tensor) const;
+  void finish_powers(Tensor& tensor, double lr);
   bool may_interleave(const gatun_step_arguments& arguments) const;
   bool find_offender(const gatun_step_arguments& arguments);
   static void standardize(const gatun_group& group, int32_t from, Tensor& tensor);
@@ -113,6 +139,7 @@ class CpuPlan final : public gatun_plan {
 
   std::vector<Group> groups_;
   std::vector<Tensor> tensors_;
+  std::vector<Powered> powered_;
   std::vector<Partial> partials_;
   std::vector<double> rule_partials_;  // kMaxSums for each chunk or row
   std::vector<unsigned char> keeps_;

@@ -45,6 +45,7 @@ void CpuPlan::begin(const gatun_step_arguments& arguments) {
 
 void CpuPlan::reduce(const gatun_step_arguments& arguments) {
   begin(arguments);
+  reduce_powers();
   summed_ = sums_wanted(arguments);
   bool rules = false;
   for (const Group& g : groups_) rules |= g.rule_sums > 0 && !g.sums;

@@ -3,6 +3,7 @@
 #include "vector.h"  // before the formulas: they find its fma_ by its declaration
 //
 #include "rules/moments.h"
+#include "rules/power.h"
 
 GATUN_RULES_BEGIN
 
@@ -51,6 +52,16 @@ GATUN_HD double sum_of_squares(const T* g, size_t n) {
   Doubles q[kRegisters] = {};
   over_lanes(
       g, n, T(0), [&](size_t r, Doubles x) __attribute__((always_inline)) { accumulate_square(x, q[r]); });
+  return tree(q);
+}
+
+template <bool absolute, class T>
+GATUN_HD double sum_of_powers(const T* x, size_t planes, size_t stride, size_t n) {
+  Doubles q[kRegisters] = {};
+  for (size_t p = 0; p < planes; ++p)
+    over_lanes(
+        x + p * stride, n,
+        T(0), [&](size_t r, Doubles v) __attribute__((always_inline)) { accumulate_power<absolute>(v, q[r]); });
   return tree(q);
 }
 

@@ -59,6 +59,7 @@ GATUN_DEVICE bool judge(const Tables& tables, SumsShared& shared) {
     gatun_step_report& report = *tables.report;
     report.gradient_norm = shared.unsummed != 0 ? nan : sqrt_(squares.a) * (scale < 0 ? -scale : scale);
     report.skipped = refused;
+    report.skipped_input = 0;
     report.skipped_group = report.skipped_tensor = -1;
     if (refused) {
       const int32_t group = tables.tensors[offender].group;
@@ -218,7 +219,7 @@ GATUN_KERNEL_OF(3) k_finalize(const Tables tables) {
     tables.steps[i].centered = 0;
     advance(tables, i);
   }
-  if (thread == 0) *tables.report = {bits_<double>(uint64_t(0x7ff8000000000000u)), 0, -1, -1};
+  if (thread == 0) *tables.report = {bits_<double>(uint64_t(0x7ff8000000000000u)), 0, -1, -1, 0};
   if (last_block(tables, shared)) advance_groups(tables);
 }
 

@@ -81,7 +81,9 @@ typedef enum gatun_decay { GATUN_DECAY_L2 = 0, GATUN_DECAY_DECOUPLED = 1, GATUN_
   RULE(13, ADAMP, adamp, double beta1; double beta2; double eps; double weight_decay; double delta; double wd_ratio;  \
        int32_t nesterov; int32_t reserved;)                                                                           \
   RULE(14, SGDP, sgdp, double momentum; double dampening; double weight_decay; double eps; double delta;              \
-       double wd_ratio; int32_t nesterov; int32_t reserved;)
+       double wd_ratio; int32_t nesterov; int32_t reserved;)                                                          \
+  RULE(15, NSGD, nsgd, double momentum; double dampening; double weight_decay; double eps; double input_beta;         \
+       int32_t nesterov; int32_t l1; int32_t log; int32_t pre;)
 
 #define GATUN_RULE_CONSTANT(number, constant, name, fields) GATUN_RULE_##constant = number,
 typedef enum gatun_rule { GATUN_RULES(GATUN_RULE_CONSTANT) } gatun_rule;
@@ -129,11 +131,17 @@ typedef enum gatun_tensor_flag {
 typedef struct gatun_tensor {
   void* weight;
   void* gradient; /* null: none, the tensor is skipped until gatun_plan_gradient gives it one */
-  /* In order: the rule's slots, as long as the weight; its scalars, one double each; a slot for each average. */
+  /* In order: the rule's slots, as long as the weight; its scalars, one double each (of a rule that takes inputs:
+     `powers` doubles, negative as long as there was no input); a slot for each average. */
   void* state[GATUN_MAX_STATE];
   int64_t length; /* elements; may be 0 */
   int64_t rows;   /* size of dimension 0; it divides length */
   int64_t flags;  /* GATUN_TENSOR_... */
+  /* Of a rule that takes inputs (NSGD). powers: how many input powers the tensor has, 0 if it never has an input, 1 for
+     all of it, or one for each channel of a convolution's input: then a row has powers / input_groups channels, and
+     the rows are split evenly among the groups. */
+  int64_t powers;
+  int64_t input_groups;
 } gatun_tensor;
 
 /* Tensors of one type that share a rule, its arguments and a learning rate. */
@@ -150,8 +158,22 @@ typedef struct gatun_group {
   int32_t dtype; /* of weights, gradients and state */
 } gatun_group;
 
+/*
+ * The batch that fed a tensor's layer: samples x channels x area elements, channels being the tensor's `powers`, or the
+ * power of such a batch, `channels` doubles: the mean over the samples of the sum of |x|^p over a channel's area.
+ */
+typedef struct gatun_input {
+  const void* address;
+  int64_t samples; /* 1 or more; of a power not looked at */
+  int64_t channels;
+  int64_t area;  /* elements of a channel of a sample; of a power not looked at */
+  int32_t dtype; /* of the elements; a power is always doubles */
+  int32_t power; /* 1: the power itself */
+} gatun_input;
+
 typedef enum gatun_step_flag {
-  GATUN_CHECK_FINITE = 1,  /* a NaN, an infinity or an overflowing sum of squares in any gradient: change nothing */
+  GATUN_CHECK_FINITE = 1,  /* a NaN, an infinity or an overflowing sum of squares in any gradient, or an input power
+                              that is not finite and 0 or more: change nothing */
   GATUN_ZERO_GRADIENTS = 2 /* gradients are zero afterwards, also after a refused step */
 } gatun_step_flag;
 
@@ -165,8 +187,9 @@ typedef struct gatun_step_report {
   double gradient_norm;  /* over all tensors with a gradient, scaled, before any transformation; NaN if no sums were
                             needed */
   int64_t skipped;       /* 1: the step was refused and nothing changed */
-  int64_t skipped_group; /* where the first offending gradient is, else -1 */
+  int64_t skipped_group; /* where the first offending gradient or input is, else -1 */
   int64_t skipped_tensor;
+  int64_t skipped_input; /* 1: it is the input */
 } gatun_step_report;
 
 typedef struct gatun_context_options {
@@ -219,6 +242,11 @@ GATUN_API gatun_status gatun_plan_create(gatun_context* context, const gatun_gro
 GATUN_API gatun_status gatun_plan_destroy(gatun_plan* plan);
 /* The gradient of a tensor from now on; null for none. */
 GATUN_API gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient);
+/*
+ * The input of a tensor from now on; null for none. It may be read until another is given. A tensor takes steps without
+ * an input as plain gradient descent, its powers as they are.
+ */
+GATUN_API gatun_status gatun_plan_input(gatun_plan* plan, int64_t group, int64_t tensor, const gatun_input* input);
 
 /* One optimizer step of all groups: reduce, finalize, apply. All or nothing. */
 GATUN_API gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* arguments);

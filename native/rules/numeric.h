@@ -150,6 +150,15 @@ GATUN_HD double half_cosine(int64_t n, int64_t k) {
   return root * root;
 }
 
+// log(x) for x >= 1, infinity and NaN as they are: x = 2^e m with 1 <= m < 2, so that nothing cancels. Within 2 ulp,
+// measured by test/numerics_test.
+GATUN_HD double log_above_one(double x) {
+  const uint64_t bits = bits_<uint64_t>(x), fraction = 0x000fffffffffffffu;
+  const double e = double(int64_t(bits >> 52) - 1023), m = bits_<double>((bits & fraction) | 0x3ff0000000000000u);
+  const double log = fma_(e, 0.6931471805599453, log1p_unit(m - 1));
+  return x - x == 0 ? log : x;
+}
+
 // softplus(x) = log(1 + exp(beta x)) / beta for x >= 0, and x itself where beta x > 20 (torch's threshold); written as
 // x + log1p(exp(-beta x)) / beta, which cannot overflow. inverse is 1 / beta. Within 3 ulp,
 // measured by test/numerics_test over betas from 1e-3 to 1e4.

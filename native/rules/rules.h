@@ -7,6 +7,7 @@
 #include "aida.h"
 #include "generic_adam.h"
 #include "layerwise.h"
+#include "nsgd.h"
 #include "pnm.h"
 #include "sgd.h"
 #include "trust.h"

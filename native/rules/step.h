@@ -18,6 +18,10 @@ GATUN_RULES_BEGIN
 // and, for rules whose weights are kept in rows (kRows), so that each row has its sums and a factor of its own:
 //   measure(args, sums)        what finalize and keep are told the largest of, from a row's sums
 //   keep(args, step, sums)     the factor, from the row's sums; update gets it behind the state
+// and, for rules that take their layers' inputs (kInputs):
+//   absolute(args)             is an input's power the sum of |x| instead of x^2?
+//   inverse(args, N, P, first) the factor for a channel of mean power N, from and into its memory P
+//   update<variant>            with one more argument: that factor, where it differs within a tensor
 template <int rule>
 struct Rule;
 
@@ -26,11 +30,16 @@ constexpr int kMaxSums = 4;
 // What most rules have in common; a rule that differs says so.
 struct RuleDefaults {
   static constexpr uint32_t kReadOnly = 0;               // bits of the state slots that update only reads
+  static constexpr bool kInputs = false;                 // does it take its layers' inputs?
   static GATUN_HD bool swaps(int64_t) { return false; }  // do slots 0 and 1 change places at step t?
   static constexpr bool kOnCuda = true;                  // false: the CUDA backend refuses the rule, by its name
   static constexpr int scalars(int) { return 0; }        // state of one double per tensor, in the slots behind
   static constexpr int sums(int) { return 0; }
   static constexpr bool kRows = false;  // does it sum and keep weights row by row?
+  template <class Arguments>
+  static bool absolute(const Arguments&) {  // are input powers sums of absolute values?
+    return false;
+  }
   template <class Arguments>
   static bool pools(const Arguments&) {  // are the sums those of all tensors of all groups with this rule?
     return false;
@@ -48,6 +57,7 @@ struct StepScalars {
   double length;       // elements
   // For those with rows, in a tensor of two or more dimensions (else 0): elements of a row, and the largest measure.
   double row_length = 0, largest = 0;
+  double inverse = 1;  // of a rule that takes inputs: the factor of a tensor that has one for all of it
 };
 
 // The three forms of decay are two factors: the gradient becomes g + l2 * w, the weight w * keep.

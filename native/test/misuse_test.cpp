@@ -267,6 +267,82 @@ void steps() {
   CHECK_OK(gatun_plan_destroy(plan));
 }
 
+// What a rule that takes inputs must refuse.
+void inputs() {
+  const auto convolution = [](auto& d) -> gatun_tensor& {
+    gatun_tensor& t = d.tensor(0, 0);
+    t.powers = 4, t.input_groups = 2;
+    return t;
+  };
+  struct Fed : Description {
+    Fed() {
+      problem = Problem({{rule("", GATUN_RULE_NSGD, 0.1, gatun_nsgd{0.9, 0, 0, 0.01, 0, 0, 0, 0, 0}, 1, 1),
+                          GATUN_F32,
+                          {matrix_of(4, 6), vector_of(3)}}},
+                        3);
+      groups = problem.describe();
+    }
+  };
+  const auto refused = [&](const char* what, const std::vector<std::string>& words, auto spoil) {
+    Fed d;
+    spoil(convolution(d));
+    gatun_plan* plan = nullptr;
+    const gatun_status status = gatun_plan_create(context(), d.groups.data(), 1, &plan);
+    CHECK(status == GATUN_INVALID_ARGUMENT && says(words), "%s gives status %d: %s", what, int(status),
+          gatun_last_error());
+    if (status == GATUN_OK) gatun_plan_destroy(plan);
+  };
+  refused("negative powers", {"tensor 0", "-1"}, [](auto& t) { t.powers = -1; });
+  refused("no groups", {"tensor 0", "0 input groups"}, [](auto& t) { t.input_groups = 0; });
+  refused("groups that do not divide the powers", {"3 input groups", "4 powers"}, [](auto& t) { t.input_groups = 3; });
+  refused("groups that do not divide the rows", {"8 input groups", "4 rows"},
+          [](auto& t) { t.powers = t.input_groups = 8; });
+  refused("channels that do not divide a row", {"8 powers", "rows of 6"}, [](auto& t) { t.powers = 8; });
+  refused("no memory for the powers", {"state[1]", "null"}, [](auto& t) { t.state[1] = nullptr; });
+
+  Fed d;
+  double powers[4] = {};
+  convolution(d).state[1] = powers;
+  d.problem.make_gradients(1, false);
+  gatun_plan* plan = nullptr;
+  CHECK_OK(gatun_plan_create(context(), d.groups.data(), 1, &plan));
+  float x[64] = {};
+  const gatun_input good{x, 2, 4, 8, GATUN_F32, 0};
+  const auto with_input = [&](auto change) {
+    gatun_input input = good;
+    change(input);
+    return input;
+  };
+  const gatun_input nowhere = with_input([](auto&i) { i.address = nullptr; }),
+                    shifted_input = with_input([&](auto&i) { i.address = shifted(x, 2); }),
+                    other_channels = with_input([](auto&i) { i.channels = 3; }),
+                    no_samples = with_input([](auto&i) { i.samples = 0; }),
+                    negative = with_input([](auto&i) { i.area = -8; }),
+                    huge = with_input([](auto&i) { i.samples = i.area = INT64_MAX / 16; }),
+                    unknown = with_input([](auto&i) { i.dtype = 9; }),
+                    power = with_input([&](auto&i) { i.power = 1, i.address = shifted(x, 4); });
+  REFUSED(gatun_plan_input(nullptr, 0, 0, &good), "plan", "null");
+  REFUSED(gatun_plan_input(plan, 1, 0, &good), "group", "1");
+  REFUSED(gatun_plan_input(plan, 0, 2, &good), "tensor", "2");
+  REFUSED(gatun_plan_input(plan, 0, 1, &good), "tensor 1", "no powers");
+  REFUSED(gatun_plan_input(plan, 0, 0, &nowhere), "tensor 0", "input", "null");
+  REFUSED(gatun_plan_input(plan, 0, 0, &shifted_input), "input", "aligned to 4");
+  REFUSED(gatun_plan_input(plan, 0, 0, &other_channels), "3 channels", "4 powers");
+  REFUSED(gatun_plan_input(plan, 0, 0, &no_samples), "0 samples");
+  REFUSED(gatun_plan_input(plan, 0, 0, &negative), "-8");
+  REFUSED(gatun_plan_input(plan, 0, 0, &huge), "samples");
+  REFUSED(gatun_plan_input(plan, 0, 0, &unknown), "dtype 9");
+  REFUSED(gatun_plan_input(plan, 0, 0, &power), "aligned to 8");
+  CHECK_OK(gatun_plan_input(plan, 0, 0, &good));
+  CHECK_OK(gatun_plan_input(plan, 0, 1, nullptr));
+  const double lr = 0.1;
+  const gatun_step_arguments arguments{&lr, 1, 0};
+  CHECK_OK(gatun_reduce(plan, &arguments));
+  CHECK_OK(gatun_plan_input(plan, 0, 0, nullptr));
+  REFUSED(gatun_finalize(plan, &arguments), "gatun_reduce");
+  CHECK_OK(gatun_plan_destroy(plan));
+}
+
 void traffic() {
   float a[16] = {}, b[16] = {}, c[16] = {};
   void* arrays[] = {a, b, c, nullptr};
@@ -304,6 +380,7 @@ int main() {
   null_handles();
   contexts();
   steps();
+  inputs();
   traffic();
   CHECK_OK(gatun_context_destroy(context()));
   return result("misuse");

@@ -177,6 +177,23 @@ double fractional_power_error() {
   return worst;
 }
 
+double log_error() {
+  double worst = 0;
+  const auto probe = [&](double x) {
+    const double e = ulps(gatun::log_above_one(x), std::log(static_cast<long double>(x)));
+    CHECK(e <= 2.0,  // as rules/numeric.h claims
+          "log %.17g = %.17g is off by %g ulp", x, gatun::log_above_one(x), e);
+    worst = std::max(worst, e);
+  };
+  for (int k = 0; k < 200000; ++k) probe(1 + k * 1e-5);
+  for (double x = std::nextafter(1.0, 2.0); x < 1e308; x *= 1.0007) probe(x);
+  for (double d = 2.3e-16; d < 1; d *= 1.01) probe(1 + d);
+  for (int e = 1; e < 1024; ++e) probe(std::ldexp(1.0, e)), probe(std::nextafter(std::ldexp(1.0, e), 0.0));
+  CHECK(gatun::log_above_one(1) == 0 && gatun::log_above_one(kInfinity) == kInfinity, "log 1 or log infinity");
+  CHECK(std::isnan(gatun::log_above_one(std::nan(""))), "log NaN");
+  return worst;
+}
+
 double half_cosine_error() {
   double worst = 0;
   for (const int64_t k :
@@ -281,6 +298,7 @@ int main() {
   }
   std::printf("softplus: at most %.2f ulp in float, %.2f in double\n", f32, f64);
   std::printf("fractional power: at most %.2f ulp\n", fractional_power_error());
+  std::printf("log: at most %.2f ulp\n", log_error());
   std::printf("half cosine: at most %.2f ulp\n", half_cosine_error());
   powers();
   rounding_mode_of_the_caller();

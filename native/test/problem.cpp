@@ -93,6 +93,39 @@ bool Buffer::padding_intact() const {
 
 int64_t GroupData::counter(size_t i) const { return static_cast<const int64_t*>(counters.data())[i]; }
 
+namespace {
+// Matrices are a dense layer's weight, a convolution's with kernels of 9 elements where rows can be cut so, in one
+// group or two, a depthwise convolution's, and a convolution's again, whose input power will be given.
+void give_powers(TensorData& tensor, size_t index) {
+  const Shape& shape = tensor.shape;
+  if (!shape.matrix || shape.length == 0) return;
+  const int64_t row_length = shape.length / shape.rows;
+  if (index % 4 == 0) {
+    tensor.powers = 1;
+  } else if (index % 4 == 2) {
+    tensor.powers = tensor.input_groups = shape.rows;
+  } else {
+    tensor.input_groups = shape.rows % 2 == 0 ? 2 : 1;
+    tensor.powers = tensor.input_groups * (row_length % 9 == 0 ? row_length / 9 : row_length);
+  }
+}
+}  // namespace
+
+// A batch whose size and maps change with the step; every seventh channel of it is silent.
+void Problem::make_input(TensorData& tensor, int32_t dtype, size_t index, uint64_t key) {
+  if (tensor.powers == 0) return;
+  const int64_t areas[] = {1, 7, 49, 33, 2049, 64, 5000};
+  gatun_input& fed = tensor.fed = {nullptr, int64_t(1 + key % 5), tensor.powers, areas[key % 7], dtype, index % 4 == 3};
+  if (fed.samples * fed.channels * fed.area > 100000) fed.area = 1;
+  if (tensor.powers == 1 && key % 3 == 0) fed.samples = 300;
+  tensor.input.emplace(fed.power ? fed.channels : fed.samples * fed.channels * fed.area, fed.power ? GATUN_F64 : dtype);
+  for (int64_t i = 0; i < tensor.input->size(); ++i) {
+    const double x = fed.power || i / fed.area % fed.channels % 7 != 3 ? random_number(key + 99, uint64_t(i)) : 0;
+    tensor.input->set(i, fed.power ? x * x : x);
+  }
+  fed.address = tensor.input->data();
+}
+
 Problem::Problem(std::vector<GroupSetup> setups, uint64_t seed) : seed_(seed) {
   for (size_t g = 0; g < setups.size(); ++g) {
     GroupSetup& setup = setups[g];
@@ -103,7 +136,9 @@ Problem::Problem(std::vector<GroupSetup> setups, uint64_t seed) : seed_(seed) {
       const int64_t flags = (shape.matrix ? GATUN_TENSOR_MATRIX : 0) | (t % 3 != 1 ? GATUN_TENSOR_DECAY : 0);
       TensorData tensor{shape, flags, Buffer(n, setup.dtype), Buffer(n, setup.dtype), {}};
       for (size_t s = 0; s < setup.spec.rule_slots(); ++s) tensor.state.emplace_back(n, setup.dtype);
-      for (size_t s = 0; s < setup.spec.other_scalars; ++s) tensor.state.emplace_back(1, GATUN_F64);
+      if (setup.spec.takes_inputs()) give_powers(tensor, t);
+      for (size_t s = 0; s < setup.spec.other_scalars; ++s)
+        tensor.state.emplace_back(setup.spec.takes_inputs() ? tensor.powers : 1, GATUN_F64);
       for (size_t s = 0; s < setup.spec.averages.size(); ++s) tensor.state.emplace_back(n, setup.dtype);
       for (int64_t i = 0; i < n; ++i) tensor.weight.set(i, random_number(mix(seed + g * 1000003 + t), uint64_t(i)));
       group.tensors.push_back(std::move(tensor));
@@ -118,6 +153,7 @@ void Problem::make_gradients(int64_t step, bool idle) {
       TensorData& tensor = groups[g].tensors[t];
       const uint64_t key = mix(seed_ ^ mix(uint64_t(step) * 65537 + g * 257 + t));
       tensor.idle = idle && key % 5 == 0;
+      if (groups[g].spec.takes_inputs()) make_input(tensor, groups[g].dtype, t, key);
       const int64_t row_length = tensor.shape.rows > 0 ? tensor.shape.length / tensor.shape.rows : 0;
       for (int64_t r = 0, i = 0; r < tensor.shape.rows; ++r) {
         const double row_mean =
@@ -142,6 +178,8 @@ std::vector<gatun_group> Problem::describe() {
       d.length = tensor.shape.length;
       d.rows = tensor.shape.rows;
       d.flags = tensor.flags;
+      d.powers = tensor.powers;
+      d.input_groups = tensor.input_groups;
       tensors.push_back(d);
     }
     descriptions_.push_back(std::move(tensors));
@@ -181,6 +219,7 @@ bool Problem::padding_intact() const {
   for (const GroupData& group : groups) {
     if (!group.counters.padding_intact()) return false;
     for (const TensorData& tensor : group.tensors) {
+      if (tensor.input && !tensor.input->padding_intact()) return false;
       if (!tensor.weight.padding_intact() || !tensor.gradient.padding_intact()) return false;
       for (const Buffer& state : tensor.state)
         if (!state.padding_intact()) return false;
@@ -213,6 +252,7 @@ void Session::bind() {
     for (size_t t = 0; t < problem_.groups[g].tensors.size(); ++t) {
       TensorData& tensor = problem_.groups[g].tensors[t];
       CHECK_OK(gatun_plan_gradient(plan_, int64_t(g), int64_t(t), tensor.idle ? nullptr : tensor.gradient.data()));
+      if (tensor.input) CHECK_OK(gatun_plan_input(plan_, int64_t(g), int64_t(t), &tensor.fed));
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct Spec {
   std::vector<gatun_transform> transforms;
   std::vector<gatun_average> averages;
 
+  bool takes_inputs() const { return rule == GATUN_RULE_NSGD; }
   size_t rule_slots() const;
   const void* arguments() const;
   Spec& standardize(bool center = true, bool normalize = true, double eps = 1e-8);
@@ -89,6 +91,10 @@ struct TensorData {
   Buffer weight, gradient;
   std::vector<Buffer> state;
   bool idle = false;  // no gradient at this step
+  // Of a rule that takes inputs: as in gatun_tensor, and what is bound at this step.
+  int64_t powers = 0, input_groups = 1;
+  std::optional<Buffer> input = {};
+  gatun_input fed{};
 };
 
 struct GroupData {
@@ -121,6 +127,8 @@ class Problem {
   std::vector<double> learning_rates() const;
 
  private:
+  void make_input(TensorData& tensor, int32_t dtype, size_t index, uint64_t key);
+
   uint64_t seed_;
   std::vector<std::vector<gatun_tensor>> descriptions_;
 };

@@ -66,7 +66,7 @@ inline std::vector<Spec> all_specs() {
 }
 
 // The rules that the model here does not know; the Java tests compare them with theirs. With sums: those that need sums
-// over their tensors.
+// over their tensors, or layer inputs.
 inline std::vector<Spec> other_specs(bool with_sums) {
   constexpr double decay = 0.05;
   constexpr int32_t l2 = GATUN_DECAY_L2, decoupled = GATUN_DECAY_DECOUPLED;
@@ -103,6 +103,14 @@ inline std::vector<Spec> other_specs(bool with_sums) {
            rule("sgdp plain", GATUN_RULE_SGDP, 1e-1, gatun_sgdp{0, 0, decay, 1e-8, 1, 0.1, 0, 0}, 0).clip(1),
            rule("lamb", GATUN_RULE_LAMB, 1e-2, gatun_lamb{0.9, 0.999, 1e-6, decay, 0, 0}, 2).clip(1),
            rule("lars", GATUN_RULE_LARS, 1e-1, gatun_lars{0.9, decay, 1e-2, 1e-8, 1, 0, 0, 0}, 1),
+           rule("nsgd", GATUN_RULE_NSGD, 1e-2, gatun_nsgd{0.9, 0, decay, 0.01, 0, 0, 0, 0, 0}, 1, 1),
+           rule("nsgd nesterov l1", GATUN_RULE_NSGD, 1e-2, gatun_nsgd{0.9, 0, decay, 1, 0.5, 1, 1, 0, 0}, 1, 1),
+           rule("nsgd plain", GATUN_RULE_NSGD, 1e-2, gatun_nsgd{0, 0, decay, 0.5, 0.9, 0, 0, 0, 0}, 0, 1),
+           rule("insgd", GATUN_RULE_NSGD, 1e-2, gatun_nsgd{0.9, 0.2, decay, 0.5, 0.9, 0, 0, 1, 1}, 1, 1),
+           rule("insgd plain", GATUN_RULE_NSGD, 1e-2, gatun_nsgd{0, 0, decay, 0.5, 0, 0, 1, 1, 1}, 0, 1),
+           rule("sing insgd nesterov", GATUN_RULE_NSGD, 1e-2, gatun_nsgd{0.9, 0, decay, 0.5, 0, 1, 0, 1, 1}, 1, 1)
+               .standardize()
+               .lookahead(2, 0.5, false),
            rule("lars byol", GATUN_RULE_LARS, 1e-1, gatun_lars{0, decay, 1e-2, 1e-8, 0, 1, 1, 0}, 0),
        })
     specs.push_back(spec);

@@ -347,6 +347,15 @@ public class GatunC extends GatunC$shared {
     public static int GATUN_RULE_SGDP() {
         return GATUN_RULE_SGDP;
     }
+    private static final int GATUN_RULE_NSGD = (int)15L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rule.GATUN_RULE_NSGD = 15
+     * }
+     */
+    public static int GATUN_RULE_NSGD() {
+        return GATUN_RULE_NSGD;
+    }
     private static final int GATUN_CLIP = (int)0L;
     /**
      * {@snippet lang=c :
@@ -1509,6 +1518,69 @@ public class GatunC extends GatunC$shared {
                 traceDowncall("gatun_plan_gradient", plan, group, tensor, gradient);
             }
             return (int)mh$.invokeExact(plan, group, tensor, gradient);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class gatun_plan_input {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            GatunC.C_INT,
+            GatunC.C_POINTER,
+            GatunC.C_LONG,
+            GatunC.C_LONG,
+            GatunC.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gatun_plan_input");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_input(gatun_plan *plan, int64_t group, int64_t tensor, const gatun_input *input)
+     * }
+     */
+    public static FunctionDescriptor gatun_plan_input$descriptor() {
+        return gatun_plan_input.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_input(gatun_plan *plan, int64_t group, int64_t tensor, const gatun_input *input)
+     * }
+     */
+    public static MethodHandle gatun_plan_input$handle() {
+        return gatun_plan_input.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_input(gatun_plan *plan, int64_t group, int64_t tensor, const gatun_input *input)
+     * }
+     */
+    public static MemorySegment gatun_plan_input$address() {
+        return gatun_plan_input.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gatun_status gatun_plan_input(gatun_plan *plan, int64_t group, int64_t tensor, const gatun_input *input)
+     * }
+     */
+    public static int gatun_plan_input(MemorySegment plan, long group, long tensor, MemorySegment input) {
+        var mh$ = gatun_plan_input.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gatun_plan_input", plan, group, tensor, input);
+            }
+            return (int)mh$.invokeExact(plan, group, tensor, input);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

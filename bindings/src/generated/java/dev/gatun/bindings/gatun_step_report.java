@@ -19,6 +19,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t skipped;
  *     int64_t skipped_group;
  *     int64_t skipped_tensor;
+ *     int64_t skipped_input;
  * }
  * }
  */
@@ -32,7 +33,8 @@ public class gatun_step_report {
         GatunC.C_DOUBLE.withName("gradient_norm"),
         GatunC.C_LONG.withName("skipped"),
         GatunC.C_LONG.withName("skipped_group"),
-        GatunC.C_LONG.withName("skipped_tensor")
+        GatunC.C_LONG.withName("skipped_tensor"),
+        GatunC.C_LONG.withName("skipped_input")
     ).withName("gatun_step_report");
 
     /**
@@ -216,6 +218,50 @@ public class gatun_step_report {
      */
     public static void skipped_tensor(MemorySegment struct, long fieldValue) {
         struct.set(skipped_tensor$LAYOUT, skipped_tensor$OFFSET, fieldValue);
+    }
+
+    private static final OfLong skipped_input$LAYOUT = (OfLong)$LAYOUT.select(groupElement("skipped_input"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t skipped_input
+     * }
+     */
+    public static final OfLong skipped_input$layout() {
+        return skipped_input$LAYOUT;
+    }
+
+    private static final long skipped_input$OFFSET = $LAYOUT.byteOffset(groupElement("skipped_input"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t skipped_input
+     * }
+     */
+    public static final long skipped_input$offset() {
+        return skipped_input$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t skipped_input
+     * }
+     */
+    public static long skipped_input(MemorySegment struct) {
+        return struct.get(skipped_input$LAYOUT, skipped_input$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t skipped_input
+     * }
+     */
+    public static void skipped_input(MemorySegment struct, long fieldValue) {
+        struct.set(skipped_input$LAYOUT, skipped_input$OFFSET, fieldValue);
     }
 
     /**

@@ -21,6 +21,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t length;
  *     int64_t rows;
  *     int64_t flags;
+ *     int64_t powers;
+ *     int64_t input_groups;
  * }
  * }
  */
@@ -36,7 +38,9 @@ public class gatun_tensor {
         MemoryLayout.sequenceLayout(8, GatunC.C_POINTER).withName("state"),
         GatunC.C_LONG.withName("length"),
         GatunC.C_LONG.withName("rows"),
-        GatunC.C_LONG.withName("flags")
+        GatunC.C_LONG.withName("flags"),
+        GatunC.C_LONG.withName("powers"),
+        GatunC.C_LONG.withName("input_groups")
     ).withName("gatun_tensor");
 
     /**
@@ -341,6 +345,94 @@ public class gatun_tensor {
      */
     public static void flags(MemorySegment struct, long fieldValue) {
         struct.set(flags$LAYOUT, flags$OFFSET, fieldValue);
+    }
+
+    private static final OfLong powers$LAYOUT = (OfLong)$LAYOUT.select(groupElement("powers"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t powers
+     * }
+     */
+    public static final OfLong powers$layout() {
+        return powers$LAYOUT;
+    }
+
+    private static final long powers$OFFSET = $LAYOUT.byteOffset(groupElement("powers"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t powers
+     * }
+     */
+    public static final long powers$offset() {
+        return powers$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t powers
+     * }
+     */
+    public static long powers(MemorySegment struct) {
+        return struct.get(powers$LAYOUT, powers$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t powers
+     * }
+     */
+    public static void powers(MemorySegment struct, long fieldValue) {
+        struct.set(powers$LAYOUT, powers$OFFSET, fieldValue);
+    }
+
+    private static final OfLong input_groups$LAYOUT = (OfLong)$LAYOUT.select(groupElement("input_groups"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t input_groups
+     * }
+     */
+    public static final OfLong input_groups$layout() {
+        return input_groups$LAYOUT;
+    }
+
+    private static final long input_groups$OFFSET = $LAYOUT.byteOffset(groupElement("input_groups"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t input_groups
+     * }
+     */
+    public static final long input_groups$offset() {
+        return input_groups$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t input_groups
+     * }
+     */
+    public static long input_groups(MemorySegment struct) {
+        return struct.get(input_groups$LAYOUT, input_groups$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t input_groups
+     * }
+     */
+    public static void input_groups(MemorySegment struct, long fieldValue) {
+        struct.set(input_groups$LAYOUT, input_groups$OFFSET, fieldValue);
     }
 
     /**

@@ -13,15 +13,31 @@ interface Backend {
 
     /** As gatun_tensor, without the gradient. */
     record Member(
-            MemorySegment weight, List<MemorySegment> state, long length, long rows, boolean matrix, boolean decay) {}
+            MemorySegment weight,
+            List<MemorySegment> state,
+            long length,
+            long rows,
+            boolean matrix,
+            boolean decay,
+            long powers,
+            int groups) {}
 
-    /** What the last step did; {@code group} and {@code tensor} say where it was refused, or are -1. */
-    record Outcome(double gradientNorm, boolean skipped, int group, int tensor) {}
+    /** As gatun_input: elements, or with {@code power} their power by channel, in F64. */
+    record Input(MemorySegment memory, DType dtype, long samples, long channels, long area, boolean power) {}
+
+    /**
+     * What the last step did; {@code group} and {@code tensor} say where it was refused, or are -1, {@code input}
+     * whether it was for the tensor's input.
+     */
+    record Outcome(double gradientNorm, boolean skipped, int group, int tensor, boolean input) {}
 
     /** The tables of one optimizer. */
     interface Plan extends AutoCloseable {
         /** The gradient of a tensor from now on; null for none. */
         void gradient(int group, int tensor, MemorySegment gradient);
+
+        /** The input of a tensor's layer from now on; null for none. */
+        void input(int group, int tensor, Input input);
 
         /** One step, all or nothing; allocates nothing. {@code lr} has one learning rate per group. */
         void step(double[] lr, double gradientScale, boolean checkFinite, boolean zeroGradients);

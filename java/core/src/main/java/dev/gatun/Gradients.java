@@ -46,6 +46,11 @@ final class Gradients {
         return before == gradient || (before != null && before.equals(gradient));
     }
 
+    /** Whether the parameter has a gradient. */
+    boolean has(int index) {
+        return bound[index] != null;
+    }
+
     /** Takes another gradient, or none; changes nothing if it is refused. */
     void bind(int index, Tensor gradient) {
         Tensor before = bound[index];

@@ -3,6 +3,7 @@ package dev.gatun;
 import dev.gatun.bindings.GatunC;
 import dev.gatun.bindings.gatun_average;
 import dev.gatun.bindings.gatun_group;
+import dev.gatun.bindings.gatun_input;
 import dev.gatun.bindings.gatun_step_arguments;
 import dev.gatun.bindings.gatun_step_report;
 import dev.gatun.bindings.gatun_tensor;
@@ -22,6 +23,7 @@ final class NativePlan implements Backend.Plan {
     private final MemorySegment lr;
     private final MemorySegment arguments;
     private final MemorySegment report;
+    private final MemorySegment input;
 
     NativePlan(Context context, List<Backend.Group> groups) {
         this.context = context;
@@ -31,6 +33,7 @@ final class NativePlan implements Backend.Plan {
             arguments = gatun_step_arguments.allocate(arena);
             gatun_step_arguments.lr(arguments, lr);
             report = gatun_step_report.allocate(arena);
+            input = gatun_input.allocate(arena);
             MemorySegment structs = gatun_group.allocateArray(groups.size(), call);
             for (int i = 0; i < groups.size(); i++) {
                 describe(groups.get(i), gatun_group.asSlice(structs, i), call);
@@ -74,6 +77,8 @@ final class NativePlan implements Backend.Plan {
         }
         gatun_tensor.length(struct, member.length());
         gatun_tensor.rows(struct, member.rows());
+        gatun_tensor.powers(struct, member.powers());
+        gatun_tensor.input_groups(struct, member.groups());
         gatun_tensor.flags(
                 struct,
                 (member.matrix() ? GatunC.GATUN_TENSOR_MATRIX() : 0)
@@ -100,6 +105,21 @@ final class NativePlan implements Backend.Plan {
     }
 
     @Override
+    public void input(int group, int tensor, Backend.Input input) {
+        if (input == null) {
+            Native.check(GatunC.gatun_plan_input(plan, group, tensor, MemorySegment.NULL));
+            return;
+        }
+        gatun_input.address(this.input, input.memory());
+        gatun_input.samples(this.input, input.samples());
+        gatun_input.channels(this.input, input.channels());
+        gatun_input.area(this.input, input.area());
+        gatun_input.dtype(this.input, input.dtype().number());
+        gatun_input.power(this.input, input.power() ? 1 : 0);
+        Native.check(GatunC.gatun_plan_input(plan, group, tensor, this.input));
+    }
+
+    @Override
     public void step(double[] rates, double gradientScale, boolean checkFinite, boolean zeroGradients) {
         context.requireOpen();
         for (int i = 0; i < rates.length; i++) {
@@ -119,7 +139,8 @@ final class NativePlan implements Backend.Plan {
                 gatun_step_report.gradient_norm(report),
                 gatun_step_report.skipped(report) != 0,
                 (int) gatun_step_report.skipped_group(report),
-                (int) gatun_step_report.skipped_tensor(report));
+                (int) gatun_step_report.skipped_tensor(report),
+                gatun_step_report.skipped_input(report) != 0);
     }
 
     @Override

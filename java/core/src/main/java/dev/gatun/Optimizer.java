@@ -47,6 +47,7 @@ public final class Optimizer implements AutoCloseable {
     private final OptimizerState state;
     private final Backend.Plan plan;
     private final Gradients gradients;
+    private final Inputs inputs;
     private final double[] lr;
     private final Cleaner.Cleanable cleanable;
 
@@ -84,6 +85,7 @@ public final class Optimizer implements AutoCloseable {
         state = memory;
         gradients = new Gradients(
                 parameters, device.kind(), zeroGradients, fixed, builder.state == null ? List.of() : builder.state);
+        inputs = new Inputs(parameters, state, device.kind(), fixed);
         lr = new double[memory.backendGroups().size()];
         cleanable = Device.CLEANER.register(this, () -> {
             made.close(); // first: its tables point into the memory
@@ -187,7 +189,7 @@ public final class Optimizer implements AutoCloseable {
          * from what is there with {@link Optimizer#resume}. Without this, the optimizer allocates zeros.
          *
          * @param state parameter by parameter, a tensor of the weight's type and shape for each of the rule's
-         *     {@link Rule#slots}, or F64 [1] for a slot that is one number, as {@link Optimizer#state} says of an
+         *     {@link Rule#slots}, or F64 [n] for a slot of n numbers, as {@link Optimizer#state} says of an
          *     optimizer that allocates; it has to stay open as long as the optimizer
          */
         public Builder adoptState(List<Tensor> state) {
@@ -255,6 +257,57 @@ public final class Optimizer implements AutoCloseable {
         plan.gradient(state.backendGroup(index), state.member(index), gradient == null ? null : gradient.memory());
     }
 
+    /** Whether a parameter's rule looks at its layer's input: {@link Nsgd}, for weights of two or more dimensions. */
+    public boolean takesInput(int index) {
+        requireOpen();
+        requireParameter(index);
+        return state.powers(index) > 0;
+    }
+
+    /**
+     * Says where the batch is that fed a parameter's layer and so produced its gradient, or with null that there is none. It is
+     * read by the steps that follow and stays bound until another is; its address and its number of samples may change with every
+     * step. Without any input a parameter takes steps as plain gradient descent; once it has had one, it needs one whenever it has
+     * a gradient.
+     *
+     * @param inputOrNull for a weight (out, in) of shape (samples, in) or (..., in), every leading dimension counting as samples; for a
+     *     convolution's weight (out, in / groups, ...) of shape (samples, in, ...) with as many dimensions as the weight, see
+     *     {@link Parameter#withGroups}. F32 or F64, whatever the weight is. May be read-only, and the same for several parameters.
+     * @throws IllegalArgumentException naming the parameter, if it takes no input, see {@link #takesInput}, or the input has
+     *     another shape or device, no samples, or overlaps weights or state
+     */
+    public void bindInput(int index, Tensor inputOrNull) {
+        requireUse();
+        requireParameter(index);
+        if (inputOrNull == null) {
+            unbindInput(index);
+        } else {
+            plan.input(state.backendGroup(index), state.member(index), inputs.bind(index, inputOrNull));
+        }
+    }
+
+    /**
+     * Says where the power of a parameter's input is, in place of the input itself: F64, one value, or for a convolution by
+     * channel one for every input channel. It is the mean over the samples of the sum of x^2, or |x|, over a sample, or over a
+     * sample's channel. Stays bound as {@link #bindInput} says, and is read by every step.
+     *
+     * @throws IllegalArgumentException as {@link #bindInput}
+     */
+    public void bindInputPower(int index, Tensor powerOrNull) {
+        requireUse();
+        requireParameter(index);
+        if (powerOrNull == null) {
+            unbindInput(index);
+        } else {
+            plan.input(state.backendGroup(index), state.member(index), inputs.bindPower(index, powerOrNull));
+        }
+    }
+
+    private void unbindInput(int index) {
+        inputs.unbind(index);
+        plan.input(state.backendGroup(index), state.member(index), null);
+    }
+
     /**
      * What every gradient is multiplied by before all else, from the next step on: 1 / loss scale.
      *
@@ -268,17 +321,20 @@ public final class Optimizer implements AutoCloseable {
     /**
      * One step of all parameters that have a gradient: one native call, nothing allocated.
      *
-     * @throws IllegalStateException if memory of a weight or gradient was closed, or this optimizer or its device was
+     * @throws IllegalStateException if memory of a weight, gradient or input was closed, or this optimizer or its device
+     *     was, or if a parameter has a gradient and no input, but had one before
      * @throws WrongThreadException on another thread than the one that made the optimizer
      * @throws IllegalArgumentException if a schedule gives a learning rate that is negative or not finite
      */
     public void step() {
         requireUse();
         gradients.requireAlive();
+        inputs.requireForStep(gradients);
         for (int i = 0; i < lr.length; i++) {
             lr[i] = rate(state.owner(i));
         }
         plan.step(lr, gradientScale, checkFinite, zeroGradients);
+        inputs.count(gradients);
         steps++;
         stepped = true;
         Reference.reachabilityFence(this);
@@ -302,7 +358,7 @@ public final class Optimizer implements AutoCloseable {
         }
         Backend.Outcome outcome = plan.report();
         String reason = outcome.skipped()
-                ? "the gradient of '"
+                ? (outcome.input() ? "the input of '" : "the gradient of '")
                         + state.parameter(outcome.group(), outcome.tensor()).name()
                         + "' has a NaN or an infinity, or its sum of squares overflows: nothing was changed"
                 : null;
@@ -370,6 +426,7 @@ public final class Optimizer implements AutoCloseable {
         }
         state.setAllSteps(stepsTaken);
         steps = Arrays.stream(stepsTaken).max().orElse(0);
+        inputs.reload();
         stepped = false;
     }
 
@@ -419,6 +476,7 @@ public final class Optimizer implements AutoCloseable {
         requireUse();
         gradients.requireAlive();
         steps = CheckpointLoader.load(Checkpoint.read(file), this, state);
+        inputs.reload();
         stepped = false;
     }
 

@@ -16,6 +16,9 @@ final class OptimizerState {
     /** Where a parameter is among the backend's groups. */
     private record Place(int group, int member) {}
 
+    /** What input powers are as long as there was no input; they themselves are 0 or more. */
+    private static final double NO_POWER = -1;
+
     private final Arena arena = Arena.ofShared();
     private final List<Parameter> parameters = new ArrayList<>();
     private final List<Place> places = new ArrayList<>();
@@ -65,8 +68,7 @@ final class OptimizerState {
         types.forEach(type -> members.add(new ArrayList<>()));
         for (Parameter parameter : group.parameters()) {
             int type = types.indexOf(parameter.weight().dtype());
-            List<Tensor> state =
-                    adopted == null ? allocate(parameter.weight(), recipe) : adopt(parameter, recipe, adopted);
+            List<Tensor> state = adopted == null ? allocate(parameter, recipe) : adopt(parameter, recipe, adopted);
             places.add(new Place(first + type, members.get(type).size()));
             members.get(type).add(member(parameter, state, recipe));
             parameters.add(parameter);
@@ -81,13 +83,17 @@ final class OptimizerState {
         }
     }
 
-    private List<Tensor> allocate(Tensor weight, Recipe recipe) {
+    private List<Tensor> allocate(Parameter parameter, Recipe recipe) {
+        Tensor weight = parameter.weight();
         List<Tensor> state = new ArrayList<>();
         for (int slot = 0; slot < recipe.slots().size(); slot++) {
-            state.add(
-                    recipe.scalar(slot)
-                            ? Tensor.allocate(arena, DType.F64, 1)
-                            : Tensor.allocate(arena, weight.dtype(), weight.shape()));
+            Tensor tensor = recipe.scalar(slot)
+                    ? Tensor.allocate(arena, DType.F64, recipe.scalarLength(parameter))
+                    : Tensor.allocate(arena, weight.dtype(), weight.shape());
+            for (long i = 0; i < recipe.powers(parameter) && recipe.scalar(slot); i++) {
+                tensor.set(i, NO_POWER);
+            }
+            state.add(tensor);
         }
         return state;
     }
@@ -98,7 +104,7 @@ final class OptimizerState {
         for (int slot = 0; slot < recipe.slots().size(); slot++) {
             Tensor tensor = adopted.next();
             DType dtype = recipe.scalar(slot) ? DType.F64 : weight.dtype();
-            long[] shape = recipe.scalar(slot) ? new long[] {1} : weight.shape();
+            long[] shape = recipe.scalar(slot) ? new long[] {recipe.scalarLength(parameter)} : weight.shape();
             String name = "the state " + recipe.slots().get(slot) + " of '" + parameter.name() + "'";
             if (tensor.dtype() != dtype || !Arrays.equals(tensor.shape(), shape)) {
                 throw new IllegalArgumentException(
@@ -120,7 +126,26 @@ final class OptimizerState {
                 weight.length(),
                 weight.rows(),
                 matrix,
-                decay);
+                decay,
+                recipe.powers(parameter),
+                parameter.groups());
+    }
+
+    /** How many input powers a parameter has; 0 if it takes no input. */
+    long powers(int parameter) {
+        Place place = places.get(parameter);
+        return backendGroups.get(place.group).members().get(place.member).powers();
+    }
+
+    /** Whether a parameter has taken a step with an input that was not all zero. */
+    boolean hasPower(int parameter) {
+        if (powers(parameter) == 0) {
+            return false;
+        }
+        double first = tensors.get(parameter)
+                .get(slots.get(parameter).indexOf("power"))
+                .get(0);
+        return first > 0;
     }
 
     List<Backend.Group> backendGroups() {

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.ToLongFunction;
 import java.util.stream.Stream;
 
 /**
@@ -27,6 +28,7 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
      * @param readOnly how many of the slots a step only reads
      * @param summed how many arrays it reads before the update, for sums over its tensor
      * @param pooled whether its sums are over all tensors of its group
+     * @param powers how many input powers a parameter has, see gatun_tensor; null if the rule takes no inputs
      * @param arguments writes its argument struct
      */
     record Update(
@@ -37,25 +39,33 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
             int readOnly,
             int summed,
             boolean pooled,
+            ToLongFunction<Parameter> powers,
             Function<Arena, MemorySegment> arguments) {
         Update(int number, Rule hyperparameters, List<String> slots, Function<Arena, MemorySegment> arguments) {
-            this(number, hyperparameters, slots, List.of(), 0, 0, false, arguments);
+            this(number, hyperparameters, slots, List.of(), 0, 0, false, null, arguments);
         }
 
         Update withScalars(String... names) {
-            return new Update(number, hyperparameters, slots, List.of(names), readOnly, summed, pooled, arguments);
+            return new Update(
+                    number, hyperparameters, slots, List.of(names), readOnly, summed, pooled, powers, arguments);
         }
 
         Update withReadOnly(int count) {
-            return new Update(number, hyperparameters, slots, scalars, count, summed, pooled, arguments);
+            return new Update(number, hyperparameters, slots, scalars, count, summed, pooled, powers, arguments);
         }
 
         Update withSummed(int arrays) {
-            return new Update(number, hyperparameters, slots, scalars, readOnly, arrays, pooled, arguments);
+            return new Update(number, hyperparameters, slots, scalars, readOnly, arrays, pooled, powers, arguments);
         }
 
         Update withPooled(boolean pooled) {
-            return new Update(number, hyperparameters, slots, scalars, readOnly, summed, pooled, arguments);
+            return new Update(number, hyperparameters, slots, scalars, readOnly, summed, pooled, powers, arguments);
+        }
+
+        /** Of a rule that takes its layers' inputs: its one scalar slot has a double for each of their powers. */
+        Update withInputs(ToLongFunction<Parameter> powersOf) {
+            return new Update(
+                    number, hyperparameters, slots, List.of("power"), readOnly, summed, pooled, powersOf, arguments);
         }
     }
 
@@ -145,6 +155,16 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
         return averages.isEmpty() && !RuleForm.decays(update.hyperparameters())
                 ? Rule.Reach.GRADIENT
                 : Rule.Reach.WEIGHT;
+    }
+
+    /** How many input powers a parameter has; 0 if its rule takes no inputs, or its layer has none. */
+    long powers(Parameter parameter) {
+        return update.powers() == null ? 0 : update.powers().applyAsLong(parameter);
+    }
+
+    /** How many doubles a parameter has in each scalar slot. */
+    long scalarLength(Parameter parameter) {
+        return update.powers() == null ? 1 : powers(parameter);
     }
 
     /** Elements read and written per parameter and step. */

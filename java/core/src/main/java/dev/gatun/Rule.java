@@ -25,6 +25,7 @@ public sealed interface Rule
                 AdaL,
                 Lamb,
                 Lars,
+                Nsgd,
                 GenericAdam,
                 AdamP,
                 Sgdp,

@@ -69,8 +69,8 @@ final class RuleForm<R extends Rule> {
     }
 
     /** Adds a name for some rules. */
-    RuleForm<R> name(String text, R defaults, Predicate<R> prints) {
-        names.add(new Name<>(text, defaults, prints, Set.of(), ""));
+    RuleForm<R> name(String text, R defaults, Predicate<R> prints, String... required) {
+        names.add(new Name<>(text, defaults, prints, Set.of(required), ""));
         return this;
     }
 

@@ -43,6 +43,10 @@ public record Sgd(double lr, double momentum, double dampening, boolean nesterov
         dampening = Check.fraction("dampening", dampening);
         weightDecay = Check.atLeastZero("weightDecay", weightDecay);
         Check.notNull("decay", decay);
+        requireNesterovCan(nesterov, momentum, dampening);
+    }
+
+    static void requireNesterovCan(boolean nesterov, double momentum, double dampening) {
         if (nesterov && momentum == 0) {
             throw new IllegalArgumentException("nesterov needs momentum above 0, and momentum is " + momentum);
         }

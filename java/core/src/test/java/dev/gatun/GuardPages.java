@@ -101,7 +101,7 @@ final class GuardPages {
                         }
                     }
                     scalars.get(i).fill((byte) 0);
-                    members.add(new Backend.Member(own.get(0), state, length, rows, shapes[i].length > 1, true));
+                    members.add(new Backend.Member(own.get(0), state, length, rows, shapes[i].length > 1, true, 0, 1));
                 }
                 MemorySegment counters = arena.allocate(ValueLayout.JAVA_LONG, members.size() + 1);
                 NativePlan plan =

@@ -55,6 +55,7 @@ class HistoriesTest {
                     if (bad >= 0 && own.gradients.get(bad).length() > 0) {
                         own.gradients.get(bad).set(0, Double.NaN);
                     }
+                    own.bindInputs(optimizer, step);
                     for (int i = 0; i < bound.length; i++) {
                         optimizer.bindGradient(i, bound[i] ? own.gradients.get(i) : null);
                     }
@@ -93,7 +94,16 @@ class HistoriesTest {
         double lr = 0.001 + 0.05 * random.nextDouble();
         double decay = random.nextBoolean() ? 0.1 * random.nextDouble() : 0;
         Decay form = Decay.values()[random.nextInt(3)];
-        Rule rule = switch (random.nextInt(3)) {
+        Rule rule = switch (random.nextInt(4)) {
+            case 3 -> {
+                Nsgd nsgd = random.nextBoolean() ? Nsgd.of(lr) : Nsgd.insgd(lr);
+                yield nsgd.withWeightDecay(decay)
+                        .withMomentum(random.nextBoolean() ? 0 : random.nextDouble())
+                        .withNorm(Nsgd.Norm.values()[random.nextInt(2)])
+                        .withOrder(Nsgd.Order.values()[random.nextInt(2)])
+                        .withScope(Nsgd.Scope.values()[random.nextInt(2)])
+                        .withInputBeta(random.nextBoolean() ? 0 : random.nextDouble());
+            }
             case 0 -> {
                 Sgd sgd = new Sgd(lr, random.nextDouble(), random.nextDouble(), false, decay, form);
                 yield random.nextBoolean() ? sgd : sgd.withDampening(0).withNesterov(true);

@@ -4,6 +4,7 @@ import dev.gatun.bindings.GatunC;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,12 +39,17 @@ final class ModelBackend implements Backend {
         return fault == f;
     }
 
+    static double[] read(MemorySegment memory, DType dtype) {
+        return Tensor.of(memory, dtype, memory.byteSize() / dtype.bytes()).toDoubles();
+    }
+
     private final class ModelPlan implements Plan {
         private final List<Group> groups;
         private final Map<String, MemorySegment> gradients = new HashMap<>();
         private final Map<MemorySegment, double[]> elsewhere = new HashMap<>();
         private double[] firstLr;
-        private Outcome outcome = new Outcome(Double.NaN, false, -1, -1);
+        private final Map<String, Input> inputs = new HashMap<>();
+        private Outcome outcome = new Outcome(Double.NaN, false, -1, -1, false);
 
         ModelPlan(List<Group> groups) {
             this.groups = groups;
@@ -52,6 +58,23 @@ final class ModelBackend implements Backend {
         @Override
         public void gradient(int group, int tensor, MemorySegment gradient) {
             gradients.put(group + "/" + tensor, gradient);
+        }
+
+        @Override
+        public void input(int group, int tensor, Input input) {
+            inputs.put(group + "/" + tensor, input);
+        }
+
+        /** The mean power of a tensor's input, by channel; null without one. */
+        private double[] power(int group, int tensor) {
+            Input input = inputs.get(group + "/" + tensor);
+            if (input == null || !(groups.get(group).recipe().update().hyperparameters() instanceof Nsgd nsgd)) {
+                return null;
+            }
+            double[] power = ModelRules.power(input, nsgd.norm());
+            return is(Fault.ONE_POWER_FOR_ALL_CHANNELS)
+                    ? Arrays.stream(power).map(p -> power[0]).toArray()
+                    : power;
         }
 
         private MemorySegment gradient(int group, int tensor) {
@@ -79,7 +102,11 @@ final class ModelBackend implements Backend {
                             ? all[i].length == 0 || Double.isFinite(all[i][0])
                             : Double.isFinite(sum);
                     if (checkFinite && !finite && outcome == null) {
-                        outcome = new Outcome(Double.NaN, true, g, i);
+                        outcome = new Outcome(Double.NaN, true, g, i, false);
+                    }
+                    double[] power = is(Fault.READS_INPUTS_UNCHECKED) ? null : power(g, i);
+                    if (checkFinite && outcome == null && power != null && !finite(power)) {
+                        outcome = new Outcome(Double.NaN, true, g, i, true);
                     }
                     for (int k = 0; k < all[i].length; k++) {
                         all[i][k] *= is(Fault.IGNORES_GRADIENT_SCALE) ? 1 : gradientScale;
@@ -88,7 +115,7 @@ final class ModelBackend implements Backend {
                 scaled.add(all);
             }
             if (outcome == null) {
-                outcome = new Outcome(Math.sqrt(squares) * gradientScale, false, -1, -1);
+                outcome = new Outcome(Math.sqrt(squares) * gradientScale, false, -1, -1, false);
                 transform(scaled);
                 double l1 = globalL1(scaled);
                 for (int g = 0; g < groups.size(); g++) {
@@ -104,6 +131,10 @@ final class ModelBackend implements Backend {
                     }
                 });
             }
+        }
+
+        private static boolean finite(double[] power) {
+            return Arrays.stream(power).allMatch(x -> x >= 0 && Double.isFinite(x));
         }
 
         private void spoilRefusal() {
@@ -209,7 +240,12 @@ final class ModelBackend implements Backend {
                     switch (group.recipe().update().hyperparameters()) {
                         case Sgd sgd -> sgd(sgd, member.decay(), lr, t, h, w, state);
                         case Adam adam -> adam(adam, member.decay(), lr, t, h, w, state);
-                        case Rule rule -> new ModelRules(member, lr, t, h, w, state).step(rule, globalL1);
+                        case Rule rule ->
+                            new ModelRules(member, lr, t, h, w, state)
+                                    .step(
+                                            rule,
+                                            globalL1,
+                                            is(Fault.FORGETS_INPUTS) ? null : power(groups.indexOf(group), i));
                     }
                 } else if (is(Fault.DECAYS_WHAT_IS_SKIPPED)) {
                     w[0] *= 0.99;
@@ -374,10 +410,6 @@ final class ModelBackend implements Backend {
             long next = group.counters().getAtIndex(ValueLayout.JAVA_LONG, index) + 1;
             group.counters().setAtIndex(ValueLayout.JAVA_LONG, index, next);
             return next;
-        }
-
-        private static double[] read(MemorySegment memory, DType dtype) {
-            return Tensor.of(memory, dtype, memory.byteSize() / dtype.bytes()).toDoubles();
         }
 
         private static void write(MemorySegment memory, DType dtype, double[] values) {

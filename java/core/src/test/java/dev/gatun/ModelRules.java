@@ -5,6 +5,7 @@ import java.util.stream.IntStream;
 
 /** The rules that have no faults of their own in {@link ModelBackend}: ALGORITHMS' formulas, a line each, in double. */
 final class ModelRules {
+    private final Backend.Member member;
     private final boolean decays;
     private final int rows;
     private final double lr;
@@ -15,6 +16,7 @@ final class ModelRules {
 
     /** One tensor's step: gradient, weight and state are changed in place. */
     ModelRules(Backend.Member member, double lr, long t, double[] g, double[] w, double[][] s) {
+        this.member = member;
         this.decays = member.decay();
         this.rows = member.matrix() ? (int) member.rows() : 0;
         this.lr = lr;
@@ -24,7 +26,7 @@ final class ModelRules {
         this.s = s;
     }
 
-    void step(Rule rule, double globalL1) {
+    void step(Rule rule, double globalL1, double[] power) {
         switch (rule) {
             case AdaBelief a -> adaBelief(a);
             case RAdam a -> rAdam(a);
@@ -37,6 +39,7 @@ final class ModelRules {
             case AdaL a -> adaL(a, globalL1);
             case Lamb a -> lamb(a);
             case Lars a -> lars(a);
+            case Nsgd a -> nsgd(a, power);
             case GenericAdam a -> genericAdam(a);
             case AdamP a -> adamP(a);
             case Sgdp a -> sgdP(a);
@@ -223,6 +226,56 @@ final class ModelRules {
             ratio = a.trustClip() ? Math.min(1, ratio) : ratio;
         }
         move(lr * ratio, u, k -> 1);
+    }
+
+    /** The mean over a batch of the sum of |x|^p, by channel. */
+    static double[] power(Backend.Input input, Nsgd.Norm norm) {
+        int channels = (int) input.channels();
+        double[] x = ModelBackend.read(input.memory(), input.dtype());
+        if (input.power()) {
+            return x;
+        }
+        double[] power = new double[channels];
+        int area = (int) input.area();
+        for (int k = 0; k < x.length; k++) {
+            double part = norm == Nsgd.Norm.L1 ? Math.abs(x[k]) : x[k] * x[k];
+            power[k / area % channels] += part / input.samples();
+        }
+        return power;
+    }
+
+    private void nsgd(Nsgd a, double[] power) {
+        double[] d = map(w.length, k -> 1);
+        if (power != null) {
+            double[] memory = s[a.momentum() > 0 ? 1 : 0];
+            boolean first = t == 1 || memory[0] < 0;
+            Arrays.setAll(memory, c -> first ? power[c] : a.inputBeta() * memory[c] + (1 - a.inputBeta()) * power[c]);
+            d = map(w.length, k -> {
+                double p = memory[channel(k)];
+                return a.transform() == Nsgd.Transform.LOG ? Math.max(Math.log(p), a.eps()) : p + a.eps();
+            });
+        }
+        boolean pre = a.order() == Nsgd.Order.PRE;
+        for (int k = 0; k < w.length; k++) {
+            g[k] = (pre ? g[k] / d[k] : g[k]) + (decays ? a.weightDecay() * w[k] : 0);
+            double u = g[k];
+            if (a.momentum() > 0) {
+                s[0][k] = t == 1 ? g[k] : a.momentum() * s[0][k] + (1 - a.dampening()) * g[k];
+                u = a.nesterov() ? g[k] + a.momentum() * s[0][k] : s[0][k];
+            }
+            w[k] -= lr * (pre ? u : u / d[k]);
+        }
+    }
+
+    /** The input channel of a weight (out, in / groups, ...). */
+    private int channel(int k) {
+        if (member.powers() == 1) {
+            return 0;
+        }
+        int row = (int) (member.length() / member.rows());
+        int perGroup = (int) member.powers() / member.groups();
+        int group = k / row / ((int) member.rows() / member.groups());
+        return group * perGroup + k % row / (row / perGroup);
     }
 
     private void lars(Lars a) {

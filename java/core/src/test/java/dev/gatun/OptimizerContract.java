@@ -148,12 +148,33 @@ final class OptimizerContract {
                     gradient.set(position, good);
                 }
             }
+            for (int i = 0; i < run.optimizer.parameters().size(); i++) {
+                refusesInput(run, i, before);
+            }
             assertThat(run.problem.gradientBits()).isEqualTo(gradients);
             long clock = run.optimizer.steps();
             run.steps(3, 3);
             assertThat(run.optimizer.steps()).isEqualTo(clock + 1);
             assertThat(run.optimizer.report().skipped()).isFalse();
             assertThat(run.bits()).as("a finite step after them").isNotEqualTo(before);
+        }
+    }
+
+    private static void refusesInput(Run run, int index, byte[] before) {
+        Tensor input = run.optimizer.takesInput(index) && index != 11 ? run.problem.input(3, index) : null;
+        long length = input == null ? 0 : input.length();
+        for (long position : length == 0 ? new long[0] : new long[] {0, length / 2, length - 1}) {
+            double good = input.get(position);
+            for (double bad : new double[] {Double.NaN, Double.NEGATIVE_INFINITY}) {
+                input.set(position, bad);
+                run.optimizer.step();
+                assertThat(Arrays.equals(run.bits(), before))
+                        .as("nothing changed by %s at %d of the input of p%d", bad, position, index)
+                        .isTrue();
+                assertThat(run.optimizer.report().skipped()).isTrue();
+                assertThat(run.optimizer.report().reason()).startsWith("the input of 'p" + index + "'");
+            }
+            input.set(position, good);
         }
     }
 

@@ -33,6 +33,7 @@ class RuleTest {
             AdaL.of(1e-3),
             Lamb.of(1e-3),
             Lars.of(0.1),
+            Nsgd.of(0.1),
             GenericAdam.of(1e-3),
             AdamP.of(1e-3),
             Sgdp.of(0.1),
@@ -66,7 +67,9 @@ class RuleTest {
             Map.entry("beta1", BELOW_ONE),
             Map.entry("beta2", BELOW_ONE),
             Map.entry("eps", AT_LEAST_ZERO),
+            Map.entry("Nsgd eps", v -> v > 0 && v <= Double.MAX_VALUE),
             Map.entry("eta", AT_LEAST_ZERO),
+            Map.entry("inputBeta", BELOW_ONE),
             Map.entry("xi", AT_LEAST_ZERO),
             Map.entry("maxGradNorm", AT_LEAST_ZERO),
             Map.entry("softplus", AT_LEAST_ZERO),
@@ -90,7 +93,9 @@ class RuleTest {
     @MethodSource("numbers")
     void everyNumberHasItsRange(Rule rule, String parameter, double value) throws Throwable {
         boolean decays = rule instanceof Sgdp && parameter.equals("momentum"); // decay / (1 - momentum)
-        if ((decays ? BELOW_ONE : RANGES.get(parameter)).test(value)) {
+        DoublePredicate range =
+                RANGES.getOrDefault(rule.getClass().getSimpleName() + " " + parameter, RANGES.get(parameter));
+        if ((decays ? BELOW_ONE : range).test(value)) {
             Rule made = with(rule, parameter, value);
             assertThat(made.toString()).doesNotContain("-0");
             assertThat(Rule.parse(made.toString())).isEqualTo(made);
@@ -128,6 +133,9 @@ class RuleTest {
                 .isThrownBy(
                         () -> Sgd.of(0.1).withMomentum(0.9).withDampening(0.5).withNesterov(true))
                 .withMessageContaining("dampening is 0.5");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Nsgd.of(0.1).withNesterov(true).withMomentum(0))
+                .withMessageContaining("momentum is 0.0");
     }
 
     @Test
@@ -178,6 +186,8 @@ class RuleTest {
         assertThat(Adam.of(1).slots()).containsExactly("m", "v");
         assertThat(Adam.of(1).withAmsgrad(true).slots()).containsExactly("m", "v", "vmax");
         assertThat(Sing.official(1).slots()).containsExactly("m", "v", "slow");
+        assertThat(Nsgd.of(1).slots()).containsExactly("b", "power");
+        assertThat(Nsgd.insgd(1).withMomentum(0).slots()).containsExactly("power");
         assertThat(AdaPnm.of(1).slots()).containsExactly("pos", "neg", "v", "vmax");
         assertThat(Rule.parse("lookahead(ladam())").slots()).containsExactly("m", "v", "slow");
         assertThat(Rule.parse("lookahead(ema(lookahead(sing())))").slots())
@@ -210,6 +220,7 @@ class RuleTest {
         assertThat(AdaL.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(32);
         assertThat(AdamP.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(44);
         assertThat(Sgdp.of(1).bytesPerParameter(DType.F32, true)).isEqualTo(32);
+        assertThat(Nsgd.of(1).bytesPerParameter(DType.F32, false)).isEqualTo(20);
         assertThat(Lamb.of(1).withMaxGradNorm(0).bytesPerParameter(DType.F32, true))
                 .isEqualTo(44);
     }

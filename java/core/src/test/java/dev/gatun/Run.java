@@ -42,6 +42,7 @@ final class Run implements AutoCloseable {
                 bound.add(Problem.hasGradient(step, i) ? problem.gradients.get(i) : null);
             }
             optimizer.bindGradients(bound);
+            problem.bindInputs(optimizer, step);
             optimizer.step();
         }
     }
@@ -50,6 +51,7 @@ final class Run implements AutoCloseable {
     void bindAll(int step) {
         problem.fill(step);
         optimizer.bindGradients(problem.gradients);
+        problem.bindInputs(optimizer, step);
     }
 
     /** Everything that a step may change, but for the clock. */

@@ -38,6 +38,10 @@ class SpecificationTest {
                 "sing(adam())                               | sing(adam())",
                 "sing(sgd(lr=1), center=false)              | sing(sgd(lr=1), center=false)",
                 "lookahead(sing(adam(lr=0.005, beta1=0.9)), k=5, alpha=0.5) | lookahead(sing(adam(lr=0.005)))",
+                "nsgd(lr=1, norm=l1, input_beta=.9)         | nsgd(lr=1, norm=l1, input_beta=0.9)",
+                "nsgd(lr=1, order=pre, transform=log)       | insgd(lr=1)",
+                "insgd(lr=1, transform=plain)               | nsgd(lr=1, order=pre)",
+                "insgd(lr=1, scope=layer, momentum=0)       | insgd(lr=1, momentum=0, scope=layer)",
                 "clip(ema(sing(), tau=0.5), norm=2)         | clip(ema(sing(), tau=0.5), norm=2)",
                 "ema(adam(), tau=.996, steps=100, tau_schedule=byol) | ema(adam(), tau=0.996, tau_schedule=byol, steps=100)",
                 "ema(adam(amsgrad=true), tau=0.999)         | ema(adam(amsgrad=true))",
@@ -90,6 +94,8 @@ class SpecificationTest {
                 "adam())                      | 6  | nothing is expected after the end of an optimizer",
                 "adam() adam()                | 7  | nothing is expected after the end of an optimizer",
                 "sgd()                        | 0  | 'sgd' needs lr",
+                "insgd()                      | 0  | 'insgd' needs lr",
+                "nsgd(lr=1, eps=0)            | 15 | eps must be above 0 and finite, and is 0.0",
                 "sgd(lr=1, nesterov=true)     | 19 | nesterov needs momentum above 0",
                 "adam(adam())                 | 5  | 'adam' takes no inner optimizer",
                 "clip()                       | 0  | 'clip' needs an inner optimizer as its first argument",
@@ -160,7 +166,11 @@ class SpecificationTest {
         boolean wraps =
                 rule instanceof Standardize || rule instanceof Clip || rule instanceof Lookahead || rule instanceof Ema;
         String inner = wraps ? "adam(), " : "";
-        String needed = (rule instanceof Sgd || rule instanceof Pnm || rule instanceof Lars || rule instanceof Sgdp)
+        String needed = (rule instanceof Sgd
+                                || rule instanceof Pnm
+                                || rule instanceof Lars
+                                || rule instanceof Sgdp
+                                || rule instanceof Nsgd)
                         && !key.equals("lr")
                 ? "lr=1, "
                 : "";
@@ -176,8 +186,9 @@ class SpecificationTest {
             assertThat(e).hasMessageContaining(parameter + " must be ");
             valid = false;
         }
-        boolean positive = key.equals("norm") ? value > 0 : value >= 0 || key.equals("beta0");
-        boolean small = value < 1 || !Set.of("beta1", "beta2").contains(key);
+        boolean aboveZero = key.equals("norm") || rule instanceof Nsgd && key.equals("eps");
+        boolean positive = aboveZero ? value > 0 : value >= 0 || key.equals("beta0");
+        boolean small = value < 1 || !Set.of("beta1", "beta2", "input_beta").contains(key);
         small &= value < 1 || !(rule instanceof Sgdp && key.equals("momentum"));
         boolean fraction = value <= 1
                 || !Set.of("dampening", "lookahead_alpha", "alpha", "tau", "r").contains(key);

@@ -47,6 +47,10 @@ class TraceTest {
             "generic_adam",
             "adamp",
             "sgdp",
+            "nsgd",
+            "nsgd_l1_memory",
+            "nsgd_layer",
+            "insgd",
             "lookahead_adam");
 
     static Stream<Arguments> traces() {
@@ -79,6 +83,10 @@ class TraceTest {
                         String gradient = "grad/" + t + "/" + parameters.get(p).name();
                         boolean given = trace.names().contains(gradient);
                         optimizer.bindGradient(p, given ? copy(arena, trace.tensor(gradient), dtype) : null);
+                        String input = "input/" + t + "/" + parameters.get(p).name();
+                        if (optimizer.takesInput(p) && trace.names().contains(input)) {
+                            optimizer.bindInput(p, copy(arena, trace.tensor(input), dtype));
+                        }
                     }
                     optimizer.step();
                     for (int p = 0; p < parameters.size(); p++) {

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -70,6 +71,14 @@ record Comparison(
                     for (int i = 0; i < weights.size(); i++) {
                         optimizer.bindGradient(
                                 i, weights.get(i).gradient(trace.gradients().get(t)));
+                        if (optimizer.takesInput(i)) {
+                            bindInput(
+                                    optimizer,
+                                    i,
+                                    weights.get(i).input(trace.inputs().get(t)),
+                                    trace,
+                                    t);
+                        }
                     }
                     optimizer.step();
                     StepReport report = optimizer.report();
@@ -107,6 +116,14 @@ record Comparison(
                     errors,
                     sha256,
                     refused);
+        }
+    }
+
+    private static void bindInput(Optimizer optimizer, int index, Tensor input, Trace trace, int t) {
+        try {
+            optimizer.bindInput(index, input);
+        } catch (IllegalArgumentException unfit) {
+            throw new BadInput(trace.file() + ": step " + (t + 1) + ": " + unfit.getMessage(), unfit);
         }
     }
 
@@ -150,12 +167,16 @@ record Comparison(
         private final Tensor hostGradient;
         private final Tensor placedGradient;
         private final Placement placement;
+        private final Arena arena;
+        private Tensor hostInput;
+        private Tensor placedInput;
         private double worst;
         private double scale;
 
         Weight(String name, Tensor start, DType dtype, Arena arena, Placement placement) {
             this.name = name;
             this.placement = placement;
+            this.arena = arena;
             host = Tensor.allocate(arena, dtype, start.shape());
             hostGradient = Tensor.allocate(arena, dtype, start.shape());
             fill(host, start);
@@ -173,6 +194,21 @@ record Comparison(
             fill(hostGradient, recorded);
             placement.upload(hostGradient, placedGradient);
             return placedGradient;
+        }
+
+        /** The input of this weight's layer at a step, or null if the step has none. */
+        Tensor input(Map<String, Tensor> step) {
+            Tensor recorded = step.get(name);
+            if (recorded == null) {
+                return null;
+            }
+            if (hostInput == null || !Arrays.equals(hostInput.shape(), recorded.shape())) {
+                hostInput = Tensor.allocate(arena, host.dtype(), recorded.shape());
+                placedInput = placement.place(hostInput);
+            }
+            fill(hostInput, recorded);
+            placement.upload(hostInput, placedInput);
+            return placedInput;
         }
 
         /** Math.max keeps a NaN once there is one, so that it fails in the end. */

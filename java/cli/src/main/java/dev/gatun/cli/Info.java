@@ -49,6 +49,7 @@ final class Info implements Callable<Integer> {
             "generic_adam()",
             "adamp()",
             "sgdp(lr=0.01)",
+            "insgd(lr=0.1)",
             "ema(adamw())",
             "clip(adamw())");
 

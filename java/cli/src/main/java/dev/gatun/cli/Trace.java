@@ -18,6 +18,7 @@ import java.util.Map;
  * @param optimizer the specification string in the file, null if it has none
  * @param weights start value by tensor name
  * @param gradients for every step, gradient by tensor name; absent: the tensor is skipped at that step
+ * @param inputs for every step, what fed a tensor's layer by tensor name, for rules that look at it; may be absent
  * @param expected for every step, weight after it by tensor name; may be absent, then nothing is compared there
  * @param lr the learning rate of every step, null when the optimizer's own holds
  */
@@ -26,6 +27,7 @@ record Trace(
         String optimizer,
         Map<String, Tensor> weights,
         List<Map<String, Tensor>> gradients,
+        List<Map<String, Tensor>> inputs,
         List<Map<String, Tensor>> expected,
         double[] lr) {
     /** A step needs a gradient in the file, so more steps than this is damage, not a long run. */
@@ -65,15 +67,15 @@ record Trace(
                 throw bad("it has no weight/<name> tensor, so it is not a trace; pass one");
             }
             List<Map<String, Tensor>> gradients = empty(steps);
+            List<Map<String, Tensor>> inputs = empty(steps);
             List<Map<String, Tensor>> expected = empty(steps);
             double[] lr = null;
             for (String name : source.names()) {
                 switch (name.contains("/") ? name.substring(0, name.indexOf('/')) : name) {
-                    case "weight",
-                            "input",
-                            "loss" -> {} // inputs belong to rules that see their layer; loss is for people
-                    case "grad" -> sort(name, "grad/", weights, gradients);
-                    case "expect" -> sort(name, "expect/", weights, expected);
+                    case "weight", "loss" -> {} // loss is for people
+                    case "grad" -> sort(name, "grad/", weights, gradients, true);
+                    case "input" -> sort(name, "input/", weights, inputs, false);
+                    case "expect" -> sort(name, "expect/", weights, expected, true);
                     case "lr" -> lr = rates(name, steps);
                     default ->
                         throw bad("tensor '" + name + "' is none of weight/<name>, grad/<t>/<name>,"
@@ -83,7 +85,7 @@ record Trace(
             if (expected.stream().allMatch(Map::isEmpty)) {
                 throw bad("it has no expect/<t>/<name> tensor, so there is nothing to compare; record it with them");
             }
-            return new Trace(file, source.metadata().get("optimizer"), weights, gradients, expected, lr);
+            return new Trace(file, source.metadata().get("optimizer"), weights, gradients, inputs, expected, lr);
         }
 
         private int steps() {
@@ -110,8 +112,9 @@ record Trace(
             return list;
         }
 
-        /** Files {@code kind/<t>/<name>} under its step, once step, name and shape are right. */
-        private void sort(String key, String kind, Map<String, Tensor> weights, List<Map<String, Tensor>> steps) {
+        /** Files {@code kind/<t>/<name>} under its step, once step, name and, if it is the weight's, shape are right. */
+        private void sort(
+                String key, String kind, Map<String, Tensor> weights, List<Map<String, Tensor>> steps, boolean shaped) {
             int slash = key.indexOf('/', kind.length());
             String step = slash < 0 ? key.substring(kind.length()) : key.substring(kind.length(), slash);
             String name = slash < 0 ? "" : key.substring(slash + 1);
@@ -129,7 +132,7 @@ record Trace(
                 throw bad("tensor '" + key + "' has no start value; add 'weight/" + name + "'");
             }
             Tensor value = values(key);
-            if (!Arrays.equals(value.shape(), weight.shape())) {
+            if (shaped && !Arrays.equals(value.shape(), weight.shape())) {
                 throw bad("tensor '" + key + "' has shape " + Arrays.toString(value.shape()) + ", 'weight/" + name
                         + "' has " + Arrays.toString(weight.shape()) + "; they must be equal");
             }

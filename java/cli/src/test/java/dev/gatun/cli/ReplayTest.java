@@ -36,6 +36,10 @@ class ReplayTest {
                 "sing",
                 "sing_plain",
                 "sing_sgd",
+                "nsgd",
+                "nsgd_l1_memory",
+                "nsgd_layer",
+                "insgd",
                 "lookahead_adam"
             })
     void goldenTracesAgree(String name) throws IOException {
