@@ -37,7 +37,7 @@ import java.util.Objects;
  *
  * <p>Parameters are known by their path in the block, for example {@code 02Linear_weight}. Running statistics and
  * frozen parameters are left alone; a parameter that is frozen later is skipped from then on, and goes on when it is
- * unfrozen. Gradients add up over several backward passes until a step is taken. Like the {@link Optimizer} it is
+ * unfrozen. Rules that look at what layers are fed with see it where layers are in a {@link FedBlock}. Gradients add up over several backward passes until a step is taken. Like the {@link Optimizer} it is
  * made of, it belongs to the thread that built it.
  */
 public final class GatunStep implements AutoCloseable {
@@ -45,6 +45,7 @@ public final class GatunStep implements AutoCloseable {
     private final List<BlockParameters.Entry> frozen;
     private final Arena arena;
     private final Optimizer optimizer;
+    private final LayerInputs inputs;
     private final long[] gradients; // the address bound for each parameter, 0 for none
 
     private GatunStep(Builder builder) {
@@ -57,7 +58,8 @@ public final class GatunStep implements AutoCloseable {
         try {
             List<Parameter> views = new ArrayList<>();
             for (BlockParameters.Entry entry : trained) {
-                Parameter view = Parameter.of(entry.path(), DjlTensors.of(entry.array(), arena));
+                Parameter view = Parameter.of(entry.path(), DjlTensors.of(entry.array(), arena))
+                        .withGroups(LayerInputs.groups(builder.block, entry.parameter()));
                 boolean vector = entry.array().getShape().dimension() < 2;
                 views.add(vector && !builder.decayVectors ? view.withoutDecay() : view);
             }
@@ -67,6 +69,7 @@ public final class GatunStep implements AutoCloseable {
                     .checkFinite(builder.checkFinite)
                     .zeroGradients(true)
                     .build();
+            inputs = new LayerInputs(builder.block, trained, optimizer, arena);
             built = true;
         } finally {
             if (!built) {
@@ -120,7 +123,9 @@ public final class GatunStep implements AutoCloseable {
                         + " was frozen when this step was built and is not any more; build a new GatunStep");
             }
         }
+        inputs.bind();
         optimizer.step();
+        inputs.taken();
     }
 
     /** Where the gradient of parameter i is now; 0 if it has none, or is frozen. */
@@ -196,6 +201,7 @@ public final class GatunStep implements AutoCloseable {
     @Override
     public void close() {
         if (arena.scope().isAlive()) {
+            inputs.close();
             optimizer.close();
             arena.close();
         }

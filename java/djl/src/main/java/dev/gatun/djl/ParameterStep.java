@@ -49,7 +49,8 @@ final class ParameterStep implements AutoCloseable {
 
     /** The same parameter under its path. */
     Parameter named(String path) {
-        return new Parameter(path, parameter().weight(), parameter().decay());
+        return new Parameter(
+                path, parameter().weight(), parameter().decay(), parameter().groups());
     }
 
     List<Tensor> state() {

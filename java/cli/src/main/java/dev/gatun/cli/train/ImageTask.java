@@ -4,10 +4,10 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
 import ai.djl.nn.Blocks;
-import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.convolutional.Conv2d;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.pooling.Pool;
+import dev.gatun.djl.FedBlock;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -19,7 +19,7 @@ record ImageTask(Images images, ConvShape shape, Normalization normalization) im
 
     @Override
     public Block network() {
-        SequentialBlock network = new SequentialBlock();
+        FedBlock network = new FedBlock();
         int side = Math.min(images.learned().height(), images.learned().width());
         Shape pool = new Shape(2, 2);
         for (int filters : shape.filters()) {

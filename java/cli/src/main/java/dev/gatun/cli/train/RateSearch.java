@@ -44,6 +44,7 @@ public final class RateSearch implements Callable<Integer> {
             "adabelief(lr=0.003, rectify=false)",
             "sing(lr=0.03)",
             "adal(lr=0.003, sqrt_decay=false)",
+            "insgd(lr=1)",
             "adapnm(lr=0.003)",
             "aida(lr=0.003)");
 

@@ -3,8 +3,8 @@ package dev.gatun.cli.train;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
-import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
+import dev.gatun.djl.FedBlock;
 import java.util.List;
 
 /** Guessing the next character of a text from those before it. */
@@ -15,7 +15,8 @@ record TextTask(Corpus corpus, CharShape shape, NGrams lines) implements Task {
 
     @Override
     public Block network() {
-        SequentialBlock network = new SequentialBlock().add(new CharEmbedding(corpus.vocabulary(), shape.embedding()));
+        FedBlock network = new FedBlock();
+        network.add(new CharEmbedding(corpus.vocabulary(), shape.embedding()));
         for (int layer = 0; layer < shape.layers(); layer++) {
             network.add(Linear.builder().setUnits(shape.width()).build()).add(Activation.reluBlock());
         }

@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
         description = {
             "Trains a network with several optimizers, from the same weights over the same batches, and compares them.",
             "Without options: a character-level language model, on the Java sources of the running JDK, with sgd, adamw,"
-                    + " adabelief, sing, adal, adapnm and aida, each with the learning rate of a search"
+                    + " adabelief, sing, adal, insgd, adapnm and aida, each with the learning rate of a search"
                     + " (bench/results).",
             "Ctrl-C saves a checkpoint; --resume goes on from it, bit for bit."
         })

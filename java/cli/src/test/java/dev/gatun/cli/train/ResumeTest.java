@@ -80,7 +80,7 @@ class ResumeTest {
     private static String[] words(String task, Path data, String sizes, Path out, String threads) {
         List<String> words = new ArrayList<>(List.of("--task", task, "--data", data.toString()));
         words.addAll(List.of(sizes.split(" ")));
-        words.addAll(List.of("--optimizers", "adamw(lr=0.003); sing(lr=0.01)", "--threads", threads));
+        words.addAll(List.of("--optimizers", "adamw(lr=0.003); insgd(lr=0.1, input_beta=0.9)", "--threads", threads));
         words.addAll(List.of("--out", out.toString()));
         return words.toArray(String[]::new);
     }
