@@ -259,6 +259,25 @@ class GatunOptimizerTest {
     }
 
     @Test
+    void whatACheckpointDoesNotHaveStartsAnew() throws Exception {
+        Path file = folder.resolve("run.safetensors");
+        try (Training training = new Training(gatun("adam()").build())) {
+            Parameter bias = training.parameter("01Linear_bias");
+            GatunOptimizer optimizer = (GatunOptimizer) training.optimizer;
+            bias.freeze(true);
+            training.train(1, 2);
+            optimizer.save(file, training.block);
+            bias.freeze(false);
+            training.train(3, 3);
+            assertThat(optimizer.stepsTaken(bias)).isEqualTo(1);
+            optimizer.load(file, training.block);
+            assertThat(optimizer.stepsTaken(bias)).isZero();
+            assertThat(optimizer.stepsTaken(training.parameter("01Linear_weight")))
+                    .isEqualTo(2);
+        }
+    }
+
+    @Test
     void aCheckpointOfAnotherRuleChangesNothing() throws Exception {
         Path file = folder.resolve("run.safetensors");
         try (Training training = new Training(gatun("adam()").build())) {
