@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Random trainings, and tensors of every awkward size, against the model. The seed stands in the failure message. */
 class HistoriesTest {
-    private static final int HISTORIES = 300;
+    private static final int HISTORIES = Amount.of(300);
 
     @TempDir
     Path folder;
