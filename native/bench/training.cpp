@@ -90,6 +90,7 @@ Training::Training(const Device& device, const Placement& placement, const test:
       tensor.state[s] = state_[s].data() + (s >= slots && s < slots + scalars ? 8 * t : offset);
     tensor.length = shape.length;
     tensor.rows = shape.rows;
+    tensor.gradient_dtype = placement.dtype;
     tensor.flags = (shape.matrix ? GATUN_TENSOR_MATRIX | GATUN_TENSOR_DECAY : 0);
     tensors.push_back(tensor);
   }
@@ -103,7 +104,7 @@ Training::Training(const Device& device, const Placement& placement, const test:
   group.transform_count = int32_t(spec.transforms.size());
   group.average_count = int32_t(averages);
   group.rule = spec.rule;
-  group.dtype = placement.dtype;
+  group.dtype = group.weight_dtype = placement.dtype;
   const gatun_status status = gatun_plan_create(device.get(), &group, 1, &plan_);
   if (status == GATUN_UNAVAILABLE || status == GATUN_OUT_OF_MEMORY)
     why_not_ = gatun_last_error();

@@ -153,11 +153,11 @@ gatun_status gatun_plan_create(gatun_context* context, const gatun_group* groups
 gatun_status gatun_plan_destroy(gatun_plan* plan) {
   return guarded([&] { delete plan; });
 }
-gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient) {
+gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient, int32_t dtype) {
   return guarded([&] {
     const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
     check_no_step_is_open(*plan);
-    plan->gradient(group, tensor, gradient);
+    plan->gradient(group, tensor, gradient, dtype);
     plan->phase = Phase::kNone;  // sums of the former gradients are of no use
   });
 }

@@ -34,6 +34,10 @@ class CudaPlan final : public gatun_plan {
       if (!rule.there)
         fail(GATUN_UNAVAILABLE, "group %lld: this version computes %s on the CPU only; choose a CPU device",
              (long long)g, rule.name);
+      if (groups[g].weight_dtype != groups[g].dtype)
+        fail(GATUN_UNAVAILABLE, "group %lld: this version takes BF16 and F16 weights on the CPU only", (long long)g);
+      for (int64_t i = 0; i < groups[g].count; ++i)
+        require_same(groups[g].tensors[i].gradient, groups[g].tensors[i].gradient_dtype, groups[g].dtype, g, i);
       shapes_.push_back({groups[g].count, groups[g].dtype});
       tensors += groups[g].count;
     }
@@ -43,14 +47,15 @@ class CudaPlan final : public gatun_plan {
   }
   ~CudaPlan() override { backend_->plan_destroy(plan_); }  // a failure here is that of an earlier step
 
-  void gradient(int64_t group, int64_t tensor, void* address) override {
+  void gradient(int64_t group, int64_t tensor, void* address, int32_t dtype) override {
     if (group < 0 || group >= int64_t(shapes_.size()))
       fail(GATUN_INVALID_ARGUMENT, "group %lld; there are %zu", (long long)group, shapes_.size());
     const GroupShape& shape = shapes_[size_t(group)];
     if (tensor < 0 || tensor >= shape.count)
       fail(GATUN_INVALID_ARGUMENT, "tensor %lld; group %lld has %lld", (long long)tensor, (long long)group,
            (long long)shape.count);
-    check_gradient(address, shape.dtype, group, tensor);
+    check_gradient(address, dtype, shape.dtype, group, tensor);
+    require_same(address, dtype, shape.dtype, group, tensor);
     backend_->plan_gradient(plan_, group, tensor, address);
   }
 
@@ -75,6 +80,12 @@ class CudaPlan final : public gatun_plan {
   }
 
  private:
+  static void require_same(const void* gradient, int32_t dtype, int32_t arithmetic, int64_t group, int64_t tensor) {
+    if (gradient != nullptr && dtype != arithmetic)
+      fail(GATUN_UNAVAILABLE, "group %lld, tensor %lld: this version takes BF16 and F16 gradients on the CPU only",
+           (long long)group, (long long)tensor);
+  }
+
   struct GroupShape {
     int64_t count;
     int32_t dtype;

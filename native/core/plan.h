@@ -9,7 +9,7 @@
 
 struct gatun_plan {
   virtual ~gatun_plan() = default;
-  virtual void gradient(int64_t group, int64_t tensor, void* address) = 0;
+  virtual void gradient(int64_t group, int64_t tensor, void* address, int32_t dtype) = 0;
   virtual void input(int64_t group, int64_t tensor, const gatun_input* input) = 0;  // null: none
   virtual void reduce(const gatun_step_arguments& arguments) = 0;
   virtual void finalize(const gatun_step_arguments& arguments) = 0;
@@ -38,13 +38,15 @@ namespace gatun {
 // Throws Error(GATUN_INVALID_ARGUMENT), naming group and tensor, for anything that a backend could not digest: null or
 // misaligned addresses, shapes that do not divide, unknown numbers. Ranges of hyperparameters are the Java side's.
 void check_groups(const gatun_group* groups, int64_t count);
-void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t tensor);
+// dtype: the gradient's; arithmetic: its group's.
+void check_gradient(const void* gradient, int32_t dtype, int32_t arithmetic, int64_t group, int64_t tensor);
 void check_input(const gatun_input& input, int64_t powers, int64_t group, int64_t tensor);
 
 // Throws Error(GATUN_INVALID_ARGUMENT) for a learning rate or a gradient scale that is not finite.
 void check_step(const gatun_step_arguments& arguments, int64_t groups);
 
-inline int64_t element_bytes(int32_t dtype) { return dtype == GATUN_F64 ? 8 : 4; }
+inline bool is_half(int32_t dtype) { return dtype == GATUN_BF16 || dtype == GATUN_F16; }
+inline int64_t element_bytes(int32_t dtype) { return dtype == GATUN_F64 ? 8 : is_half(dtype) ? 2 : 4; }
 
 // Of the group's rule: state tensors of a parameter, and state scalars, which follow them.
 int rule_slots(const gatun_group& group);

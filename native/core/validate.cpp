@@ -21,6 +21,12 @@ bool misaligned(const void* address, int64_t bytes) {
   return reinterpret_cast<uintptr_t>(address) % uintptr_t(bytes) != 0;
 }
 
+constexpr char kPairs[] = "it must be the group's, or GATUN_BF16 (2) or GATUN_F16 (3) where that is GATUN_F32 (0)";
+
+bool goes_with(int32_t dtype, int32_t arithmetic) {
+  return dtype == arithmetic || (is_half(dtype) && arithmetic == GATUN_F32);
+}
+
 void check_address(const void* address, int32_t dtype, int64_t length, ll group, ll tensor, const char* what) {
   if (address == nullptr && length > 0)
     fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %s is null", group, tensor, what);
@@ -55,8 +61,9 @@ void check_tensor(const gatun_tensor& t, const gatun_group& group, ll g, ll i) {
   if (t.length > 0 && (t.rows < 1 || t.length % t.rows != 0))
     fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: %lld rows do not divide %lld elements", g, i, ll(t.rows),
          ll(t.length));
-  check_address(t.weight, group.dtype, t.length, g, i, "weight");
-  check_gradient(t.gradient, group.dtype, g, i);
+  check_address(t.weight, group.weight_dtype, t.length, g, i, "weight");
+  if (is_half(group.weight_dtype)) check_address(t.master, GATUN_F32, t.length, g, i, "master");
+  check_gradient(t.gradient, t.gradient_dtype, group.dtype, g, i);
   const bool inputs = rule_inputs(group);
   if (inputs) check_powers(t, g, i);
   const int slots = rule_slots(group), averages = slots + rule_scalars(group);
@@ -102,7 +109,11 @@ void check_averages(const gatun_group& group, ll g) {
 
 }  // namespace
 
-void check_gradient(const void* gradient, int32_t dtype, int64_t group, int64_t tensor) {
+void check_gradient(const void* gradient, int32_t dtype, int32_t arithmetic, int64_t group, int64_t tensor) {
+  if (gradient == nullptr) return;
+  if (!goes_with(dtype, arithmetic))
+    fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: gradient of dtype %d, and the group computes in %d; %s",
+         ll(group), ll(tensor), dtype, arithmetic, kPairs);
   if (misaligned(gradient, element_bytes(dtype)))
     fail(GATUN_INVALID_ARGUMENT, "group %lld, tensor %lld: gradient at %p is not aligned to %lld bytes", ll(group),
          ll(tensor), gradient, ll(element_bytes(dtype)));
@@ -198,7 +209,13 @@ void check_groups(const gatun_group* groups, int64_t count) {
     if (misaligned(group.arguments, 8))
       fail(GATUN_INVALID_ARGUMENT, "group %lld: arguments are not aligned to 8 bytes", ll(g));
     if (group.dtype != GATUN_F32 && group.dtype != GATUN_F64)
-      fail(GATUN_INVALID_ARGUMENT, "group %lld: unknown dtype %d", ll(g), group.dtype);
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: dtype %d; arithmetic and state are GATUN_F32 (0) or GATUN_F64 (1)",
+           ll(g), group.dtype);
+    if (!goes_with(group.weight_dtype, group.dtype))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: weight_dtype %d beside dtype %d; %s", ll(g), group.weight_dtype,
+           group.dtype, kPairs);
+    if (group.rounding != GATUN_NEAREST && group.rounding != GATUN_STOCHASTIC)
+      fail(GATUN_INVALID_ARGUMENT, "group %lld: rounding %d; must be a gatun_rounding", ll(g), group.rounding);
     check_transforms(group, g);
     check_averages(group, g);
     const int slots = rule_slots(group) + rule_scalars(group) + group.average_count;

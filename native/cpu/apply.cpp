@@ -33,7 +33,7 @@ void CpuPlan::apply(const gatun_step_arguments& arguments) {
       }
       const Tensor& t = tensors_[size_t(span.tensor)];
       if (t.gradient == nullptr) continue;
-      const int64_t bytes = element_bytes(groups_[size_t(t.group)].description.dtype);
+      const int64_t bytes = element_bytes(t.gradient_dtype);
       const int64_t begin = t.geometry.chunk(span.begin).begin;
       const ChunkRange last = t.geometry.chunk(span.end - 1);
       std::memset(static_cast<unsigned char*>(t.gradient) + begin * bytes, 0,
@@ -45,7 +45,7 @@ void CpuPlan::apply(const gatun_step_arguments& arguments) {
 void CpuPlan::apply_span(const Span& span, int64_t flags) {
   const Tensor& t = tensors_[size_t(span.tensor)];
   const Group& group = groups_[size_t(t.group)];
-  bool staged = (flags & GATUN_ZERO_GRADIENTS) != 0, averages = false;
+  bool staged = (flags & GATUN_ZERO_GRADIENTS) != 0 || group.half || is_half(t.gradient_dtype), averages = false;
   for (int a = 0; a < group.description.average_count; ++a)
     averages |= averages_now(group, t, group.description.averages[a]);
   if (t.gradient == nullptr && !averages) return;
@@ -58,11 +58,17 @@ void CpuPlan::apply_span(const Span& span, int64_t flags) {
 
 void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, int64_t n, int64_t flags) {
   const gatun_group& d = group.description;
-  const int64_t bytes = element_bytes(d.dtype), offset = begin * bytes;
-  const auto at = [&](void* base) { return static_cast<void*>(static_cast<unsigned char*>(base) + offset); };
+  const int64_t bytes = element_bytes(d.dtype), gradient_bytes = element_bytes(t.gradient_dtype);
+  const auto place = [&](void* base, int64_t each) {
+    return static_cast<void*>(static_cast<unsigned char*>(base) + begin * each);
+  };
+  const auto at = [&](void* base) { return place(base, bytes); };
   const size_t size = size_t(n);
-  void* weight = at(t.weight);
+  void* weight = at(group.half ? t.master : t.weight);
   const int64_t group_step = d.counters[d.count];
+  bool moved = t.gradient != nullptr;
+
+  if (t.begins) group.kernels->widen(d.weight_dtype, place(t.weight, element_bytes(d.weight_dtype)), weight, size);
 
   // Slow weights and averages begin as the weights before the first step.
   for (int a = 0; a < d.average_count; ++a) {
@@ -71,20 +77,22 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
   }
 
   if (t.gradient != nullptr) {
+    alignas(64) float room[kBlock];
+    const void* gradient = gradient_chunk(group, t, begin, n, room);
     void* state[GATUN_MAX_STATE];
     for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s]);
     if (group.update.swaps(*t.steps)) std::swap(state[0], state[1]);
     if (group.rows)
-      group.update.rows(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin),
+      group.update.rows(t.coefficients, weight, gradient, state, size, affine_of(group, t, begin),
                         t.keep + begin / t.geometry.row_length * bytes);
     else if (const Powered* p = fed(t); p != nullptr && !p->factors.empty())
-      group.update.factored(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin),
+      group.update.factored(t.coefficients, weight, gradient, state, size, affine_of(group, t, begin),
                             {p->factors.data(), p->row_length, p->rows_per_group, begin});
     else if (t.state_of_gradient.centered || t.state_of_gradient.scale != 1)
-      group.update.affine(t.coefficients, weight, at(t.gradient), state, size, affine_of(group, t, begin));
+      group.update.affine(t.coefficients, weight, gradient, state, size, affine_of(group, t, begin));
     else
-      group.update.plain(t.coefficients, weight, at(t.gradient), state, size);
-    if (flags & GATUN_ZERO_GRADIENTS) std::memset(at(t.gradient), 0, size_t(n * bytes));
+      group.update.plain(t.coefficients, weight, gradient, state, size);
+    if (flags & GATUN_ZERO_GRADIENTS) std::memset(place(t.gradient, gradient_bytes), 0, size_t(n * gradient_bytes));
   }
 
   for (int a = 0; a < d.average_count; ++a) {
@@ -93,8 +101,18 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
     void* other = at(t.state[group.averages + a]);
     if (average.kind != GATUN_LOOKAHEAD)
       group.kernels->ema(weight, other, group.parts[a], size);
-    else if (group_step % average.k == 0)
+    else if (group_step % average.k == 0) {
       group.kernels->lookahead(weight, other, group.parts[a], size);
+      moved = true;
+    }
+  }
+
+  // The counter of the key is the group's: an average may move a tensor at a step that it does not take itself, and
+  // every rounding is to have draws of its own.
+  if (group.half && moved) {
+    const Draws draws{d.seed, t.number, group_step, begin};
+    group.kernels->narrow(d.weight_dtype, weight, place(t.weight, element_bytes(d.weight_dtype)), size,
+                          d.rounding == GATUN_STOCHASTIC ? &draws : nullptr);
   }
 }
 

@@ -6,6 +6,7 @@
 #define GATUN_TARGET GATUN_ISA
 #include "kernels.h"
 
+#include "convert.h"
 #include "reduce.h"
 #include "rules/average.h"
 #include "rules/gradient.h"
@@ -437,9 +438,10 @@ void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, 
 }
 
 template <class T>
-constexpr Kernels kTable = {&squares<T>,         &rows<T>,      &row_part<T>,    &split<T>,  &power_part<T>,
-                            &lookahead_block<T>, &ema_block<T>, &find_update<T>, &before<T>, &finalize<T>,
-                            &finalize_by_row<T>, &inverses,     &spread<T>,      &traffic};
+constexpr Kernels kTable = {
+    &squares<T>,   &rows<T>,        &row_part<T>, &split<T>,    &power_part<T>,      &lookahead_block<T>,
+    &ema_block<T>, &find_update<T>, &before<T>,   &finalize<T>, &finalize_by_row<T>, &inverses,
+    &spread<T>,    &traffic,        &widen,       &narrow};
 
 }  // namespace
 

@@ -38,6 +38,11 @@ struct RowFactors {
 using FactoredUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state,
                                 size_t n, const Affine& affine, const RowFactors& factors);
 
+// Which draws of rules/half.h a block's stochastic rounding takes: its first element is the tensor's `element`.
+struct Draws {
+  int64_t seed, tensor, t, element;
+};
+
 struct Updates {
   Update plain;              // null for rules with rows,
   AffineUpdate affine;       // as this
@@ -89,6 +94,10 @@ struct Kernels {
 
   // Reads `count` arrays of n 4-byte words and writes the first `written` back unchanged.
   void (*traffic)(void* const* arrays, int32_t count, int32_t written, size_t begin, size_t n);
+
+  // Between BF16 or F16 and F32; rounding to nearest where draws is null.
+  void (*widen)(int32_t dtype, const void* from, void* to, size_t n);
+  void (*narrow)(int32_t dtype, const void* from, void* to, size_t n, const Draws* draws);
 };
 
 constexpr size_t kCoefficientBytes = 128;  // room for any rule's coefficients

@@ -46,13 +46,15 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
       group.sums = true;
     }
     for (int k = 0; k < d.average_count; ++k) group.moves_idle |= d.averages[k].skip_idle == 0;
+    group.half = is_half(d.weight_dtype);
     group.cached.reserve(size_t(d.count));
     if (group.rule_sums > 0 || group.inputs) group.own.resize(size_t(d.count));
 
     for (int64_t i = 0; i < d.count; ++i) {
       const gatun_tensor& from = groups[g].tensors[i];
       Tensor t{};
-      t.weight = from.weight, t.gradient = from.gradient;
+      t.weight = from.weight, t.gradient = from.gradient, t.master = from.master;
+      t.number = from.number, t.gradient_dtype = from.gradient_dtype;
       std::memcpy(t.state, from.state, sizeof t.state);
       t.group = int32_t(g);
       t.decay = (from.flags & GATUN_TENSOR_DECAY) != 0;
@@ -100,11 +102,12 @@ size_t CpuPlan::tensor_index(int64_t group, int64_t tensor) const {
   return size_t(g.first_tensor + tensor);
 }
 
-void CpuPlan::gradient(int64_t group, int64_t tensor, void* address) {
+void CpuPlan::gradient(int64_t group, int64_t tensor, void* address, int32_t dtype) {
   Tensor& t = tensors_[tensor_index(group, tensor)];
-  check_gradient(address, groups_[size_t(t.group)].description.dtype, group, tensor);
+  check_gradient(address, dtype, groups_[size_t(t.group)].description.dtype, group, tensor);
   stale_ |= (t.gradient == nullptr) != (address == nullptr);
   t.gradient = address;
+  t.gradient_dtype = dtype;
 }
 
 // Every thread gets one contiguous share of the elements, the same one in reduce and apply: what it summed is still in

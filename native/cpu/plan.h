@@ -16,7 +16,7 @@ class CpuPlan final : public gatun_plan {
  public:
   CpuPlan(gatun_context& context, const gatun_group* groups, int64_t count);
 
-  void gradient(int64_t group, int64_t tensor, void* address) override;
+  void gradient(int64_t group, int64_t tensor, void* address, int32_t dtype) override;
   void input(int64_t group, int64_t tensor, const gatun_input* input) override;
   void reduce(const gatun_step_arguments& arguments) override;
   void finalize(const gatun_step_arguments& arguments) override;
@@ -44,6 +44,7 @@ class CpuPlan final : public gatun_plan {
     bool clips;
     bool moves_idle;                   // averages also move tensors without a gradient
     double parts[GATUN_MAX_AVERAGES];  // how much of the way the averages go at this step
+    bool half;                         // weights are BF16 or F16, with masters
     // Coefficients by (steps taken, decay): nearly always the same few for all tensors of a group.
     struct Cached {
       int64_t t;
@@ -58,7 +59,10 @@ class CpuPlan final : public gatun_plan {
   struct Tensor {
     void* weight;
     void* gradient;
+    void* master;
     void* state[GATUN_MAX_STATE];
+    int64_t number;
+    int32_t gradient_dtype;
     Geometry geometry;
     int32_t group;
     bool decay, centered;
@@ -72,7 +76,8 @@ class CpuPlan final : public gatun_plan {
     GradientState state_of_gradient;
     const void* before;  // coefficients for the rule's sums
     const void* coefficients;
-    bool first;  // the tensor's first step
+    bool first;   // the tensor's first step
+    bool begins;  // its master is still to be filled from its weight
     int32_t powered = -1;
   };
 
@@ -112,6 +117,8 @@ class CpuPlan final : public gatun_plan {
   void apply_span(const Span& span, int64_t flags);
   bool averages_now(const Group& group, const Tensor& tensor, const gatun_average& average) const;
   void apply_block(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, int64_t flags);
+  const void* gradient_chunk(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, float* room) const;
+  const void* weight_chunk(const Group& group, const Tensor& tensor, int64_t begin, int64_t n, float* room) const;
   void merge(Tensor& tensor);
   Affine affine_of(const Group& group, const Tensor& tensor, int64_t begin) const;
   void rule_sums_span(const Span& span);

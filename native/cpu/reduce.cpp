@@ -37,6 +37,7 @@ void CpuPlan::begin(const gatun_step_arguments& arguments) {
       Tensor& t = tensors_[size_t(group.first_tensor + i)];
       t.state_of_gradient.scale = arguments.gradient_scale;
       t.state_of_gradient.centered = false;
+      t.begins = group.half && (group.moves_idle ? group.description.counters[group.description.count] : *t.steps) == 0;
       if (t.gradient != nullptr && group.rule_sums > 0)
         t.before = cached(group, &Kernels::before, *t.steps + 1, t.decay, arguments.lr[g]);
     }
@@ -63,15 +64,33 @@ void CpuPlan::reduce(const gatun_step_arguments& arguments) {
   });
 }
 
+// n elements of a gradient in the type of the arithmetic: in their place, or converted into `room`.
+const void* CpuPlan::gradient_chunk(const Group& group, const Tensor& t, int64_t begin, int64_t n, float* room) const {
+  const auto* from = static_cast<const unsigned char*>(t.gradient) + begin * element_bytes(t.gradient_dtype);
+  if (t.gradient_dtype == group.description.dtype) return from;
+  group.kernels->widen(t.gradient_dtype, from, room, size_t(n));
+  return room;
+}
+
+// The same of its weights: the masters, once they have begun.
+const void* CpuPlan::weight_chunk(const Group& group, const Tensor& t, int64_t begin, int64_t n, float* room) const {
+  const gatun_group& d = group.description;
+  if (group.half && !t.begins) return static_cast<const float*>(t.master) + begin;
+  const auto* from = static_cast<const unsigned char*>(t.weight) + begin * element_bytes(d.weight_dtype);
+  if (!group.half) return from;
+  group.kernels->widen(d.weight_dtype, from, room, size_t(n));
+  return room;
+}
+
 void CpuPlan::reduce_span(const Span& span) {
   const Tensor& t = tensors_[size_t(span.tensor)];
   const Group& group = groups_[size_t(t.group)];
   const int64_t bytes = element_bytes(group.description.dtype);
-  const auto* gradient = static_cast<const unsigned char*>(t.gradient);
+  alignas(64) float room[kChunk];
   for (int64_t c = span.begin; c < span.end; ++c) {
     const ChunkRange range = t.geometry.chunk(c);
     Partial* partial = &partials_[size_t(t.first_partial + c)];
-    const void* g = gradient + range.begin * bytes;
+    const void* g = gradient_chunk(group, t, range.begin, range.length, room);
     if (!t.centered) {
       group.kernels->squares(g, range.length, partial);
     } else if (t.geometry.cuts_rows()) {
@@ -117,7 +136,9 @@ void CpuPlan::rule_sums_piece(const Group& group, const Tensor& t, ChunkRange ra
   void* state[GATUN_MAX_STATE];
   for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s]);
   const Affine affine = affine_of(group, t, range.begin);
-  group.update.sums(t.before, at(t.weight), at(t.gradient), state, size_t(range.length),
+  alignas(64) float weights[kChunk], gradients[kChunk];
+  group.update.sums(t.before, weight_chunk(group, t, range.begin, range.length, weights),
+                    gradient_chunk(group, t, range.begin, range.length, gradients), state, size_t(range.length),
                     transformed ? &affine : nullptr, sums);
 }
 

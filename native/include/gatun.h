@@ -44,7 +44,12 @@ typedef enum gatun_backend { GATUN_CPU = 0, GATUN_CUDA = 1 } gatun_backend;
 
 typedef enum gatun_isa { GATUN_ISA_AUTO = 0, GATUN_ISA_SCALAR = 1, GATUN_ISA_AVX2 = 2, GATUN_ISA_AVX512 = 3 } gatun_isa;
 
-typedef enum gatun_dtype { GATUN_F32 = 0, GATUN_F64 = 1 } gatun_dtype;
+/* BF16 and F16 are for weights and gradients only; what is computed and kept is then F32. */
+typedef enum gatun_dtype { GATUN_F32 = 0, GATUN_F64 = 1, GATUN_BF16 = 2, GATUN_F16 = 3 } gatun_dtype;
+
+/* How an F32 master becomes a BF16 or F16 weight: to the nearest, ties to even, or up or down by chance, so that the
+   mean is the master. */
+typedef enum gatun_rounding { GATUN_NEAREST = 0, GATUN_STOCHASTIC = 1 } gatun_rounding;
 
 /* How weight decay enters: in the gradient, as w * (1 - lr * decay), as w * (1 - decay). */
 typedef enum gatun_decay { GATUN_DECAY_L2 = 0, GATUN_DECAY_DECOUPLED = 1, GATUN_DECAY_FIXED = 2 } gatun_decay;
@@ -131,12 +136,19 @@ typedef enum gatun_tensor_flag {
 typedef struct gatun_tensor {
   void* weight;
   void* gradient; /* null: none, the tensor is skipped until gatun_plan_gradient gives it one */
+  /* Where the group's weights are BF16 or F16, else null: the weights in F32, which rule and averages work on and whose
+     rounding becomes the weight. The library fills it from the weight at the first step that the tensor takes (or, in a
+     group whose averages also move tensors without a gradient, that the group takes); later it alone counts. */
+  void* master;
   /* In order: the rule's slots, as long as the weight; its scalars, one double each (of a rule that takes inputs:
      `powers` doubles, negative as long as there was no input); a slot for each average. */
   void* state[GATUN_MAX_STATE];
   int64_t length; /* elements; may be 0 */
   int64_t rows;   /* size of dimension 0; it divides length */
   int64_t flags;  /* GATUN_TENSOR_... */
+  int64_t number; /* the tensor's own, for stochastic rounding */
+  int32_t gradient_dtype;
+  int32_t reserved;
   /* Of a rule that takes inputs (NSGD). powers: how many input powers the tensor has, 0 if it never has an input, 1 for
      all of it, or one for each channel of a convolution's input: then a row has powers / input_groups channels, and
      the rows are split evenly among the groups. */
@@ -154,8 +166,11 @@ typedef struct gatun_group {
   gatun_average averages[GATUN_MAX_AVERAGES];
   int32_t transform_count;
   int32_t average_count;
-  int32_t rule;  /* GATUN_RULE_... */
-  int32_t dtype; /* of weights, gradients and state */
+  int32_t rule;         /* GATUN_RULE_... */
+  int32_t dtype;        /* of arithmetic and state: GATUN_F32 or GATUN_F64 */
+  int32_t weight_dtype; /* dtype, or GATUN_BF16 or GATUN_F16 beside GATUN_F32; so is every gradient's */
+  int32_t rounding;     /* GATUN_NEAREST, ... */
+  int64_t seed;         /* of stochastic rounding */
 } gatun_group;
 
 /*
@@ -240,8 +255,9 @@ GATUN_API gatun_status gatun_memory_copy(gatun_context* context, void* destinati
 GATUN_API gatun_status gatun_plan_create(gatun_context* context, const gatun_group* groups, int64_t count,
                                          gatun_plan** plan);
 GATUN_API gatun_status gatun_plan_destroy(gatun_plan* plan);
-/* The gradient of a tensor from now on; null for none. */
-GATUN_API gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient);
+/* The gradient of a tensor from now on and its type; null for none. */
+GATUN_API gatun_status gatun_plan_gradient(gatun_plan* plan, int64_t group, int64_t tensor, void* gradient,
+                                           int32_t dtype);
 /*
  * The input of a tensor from now on; null for none. It may be read until another is given. A tensor takes steps without
  * an input as plain gradient descent, its powers as they are.

@@ -36,8 +36,10 @@ void asynchronous() {
         const size_t t = step % 2 == 0 ? k : 3 - k;  // in any order
         const bool idle = (step + int(t)) % 5 == int(g);
         void* const gradient = expected.groups[g].tensors[t].gradient.data();
-        CHECK_OK(gatun_plan_gradient(cpu.plan(), int64_t(g), int64_t(t), idle ? nullptr : gradient));
-        CHECK_OK(gatun_plan_gradient(cuda.plan(), int64_t(g), int64_t(t), idle ? nullptr : cuda.gradient(g, t)));
+        CHECK_OK(gatun_plan_gradient(cpu.plan(), int64_t(g), int64_t(t), idle ? nullptr : gradient,
+                                     expected.groups[g].dtype));
+        CHECK_OK(gatun_plan_gradient(cuda.plan(), int64_t(g), int64_t(t), idle ? nullptr : cuda.gradient(g, t),
+                                     expected.groups[g].dtype));
       }
     }
     CHECK_OK(gatun_step(cpu.plan(), &arguments));
@@ -120,7 +122,7 @@ void capture() {
     CHECK(actual.bits() == expected.bits(), "replay %d gives other bits than the CPU", step);
   }
   // Addresses that the device does not know yet cannot be captured: a replay would bring them back for ever.
-  CHECK_OK(gatun_plan_gradient(plan, 0, 0, nullptr));
+  CHECK_OK(gatun_plan_gradient(plan, 0, 0, nullptr, GATUN_F32));
   cudaGraph_t refused = nullptr;
   arguments.lr = unused;
   cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
@@ -177,7 +179,8 @@ bool life_with_fault(long long n) {
     const gatun_step_arguments arguments{&lr, 1, GATUN_CHECK_FINITE};
     for (int step = 0; step < 20; ++step) {
       gatun_step_report report{};
-      CHECK_OK(gatun_plan_gradient(plan, 0, 1, step % 2 == 0 ? nullptr : problem.groups[0].tensors[1].gradient.data()));
+      CHECK_OK(gatun_plan_gradient(plan, 0, 1, step % 2 == 0 ? nullptr : problem.groups[0].tensors[1].gradient.data(),
+                                   GATUN_F32));
       const bool stepped = told(gatun_step(plan, &arguments), "step");
       if (stepped && (step % 18 != 0 || told(gatun_report(plan, &report), "report"))) continue;
       const std::string reason = gatun_last_error();

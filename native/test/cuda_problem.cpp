@@ -96,7 +96,8 @@ void CudaSession::bind() {
       const TensorData& tensor = problem_.groups[g].tensors[t];
       DeviceArray& gradient = groups_[g].tensors[t].gradient;
       gradient.upload(tensor.gradient);
-      CHECK_OK(gatun_plan_gradient(plan_, int64_t(g), int64_t(t), tensor.idle ? nullptr : gradient.data()));
+      CHECK_OK(gatun_plan_gradient(plan_, int64_t(g), int64_t(t), tensor.idle ? nullptr : gradient.data(),
+                                   problem_.groups[g].gradient_dtype()));
     }
   }
 }

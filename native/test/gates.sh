@@ -57,6 +57,25 @@ for check in "$3 ymm 14" "$4 zmm 14"; do
   bad=$(loops $check) || fail "$bad"
 done
 
+# The conversions of BF16 and F16: each function has two loops or four, so instructions are counted. A loop of draws has
+# three multiplications; F16 adds floats, to round to its subnormals and to widen them.
+conversions() { # OBJECT REGISTER
+  objdump -d -C --no-show-raw-insn "$1" | awk -v register="%$2" '
+    /^[0-9a-f]+ <.*>:$/ { name = /::widen\(/ ? "widen" : /::narrow\(/ ? "narrow" : "" }
+    name == "" { next }
+    index($0, register) && /\tv(pmulld|psrlvd|pslld|(add|sub)ps) / { split($0, part, "\t"); split(part[2], word, " "); n[name " " word[1]]++ }
+    /\tvpinsr[bwd] / || /\tcall/ && !/__stack_chk_fail/ { print name ":" $0; wrong = 1 }
+    function least(what, k) { if (n[what] < k) { print what " on " register ": " n[what] + 0 ", expected " k; wrong = 1 } }
+    END {
+      least("narrow vpmulld", 6); least("narrow vpsrlvd", 2); least("narrow vaddps", 2)
+      least("widen vpslld", 3); if (n["widen vaddps"] + n["widen vsubps"] < 1) least("widen vaddps", 1)
+      exit wrong
+    }'
+}
+for check in "$3 ymm" "$4 zmm"; do
+  bad=$(conversions $check) || fail "$check: $bad"
+done
+
 # 2. Each object keeps to its namespace, and needs no libm (the scalar one may: a CPU without FMA instructions).
 isolated() { # OBJECT ISA ALLOWED_UNDEFINED
   local name

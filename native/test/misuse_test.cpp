@@ -127,6 +127,66 @@ void descriptions() {
   CHECK_OK(gatun_plan_destroy(plan));
 }
 
+// BF16 and F16 weights and gradients.
+void halves() {
+  struct Half : Description {
+    Half() {
+      problem.groups[0].types = {GATUN_BF16, GATUN_F16, GATUN_STOCHASTIC, 1};
+      for (TensorData& tensor : problem.groups[0].tensors) {
+        tensor.weight = Buffer(tensor.shape.length, GATUN_BF16);
+        tensor.gradient = Buffer(tensor.shape.length, GATUN_F16);
+        tensor.master = Buffer(tensor.shape.length, GATUN_F32);
+      }
+      groups = problem.describe();
+    }
+  };
+  const auto refused = [](const char* what, const std::vector<std::string>& words,
+                          const std::function<void(Description&)>& spoil) {
+    Half half;
+    spoil(half);
+    gatun_plan* plan = nullptr;
+    const gatun_status status = gatun_plan_create(context(), half.groups.data(), 2, &plan);
+    CHECK(status == GATUN_INVALID_ARGUMENT && plan == nullptr, "%s gives status %d", what, int(status));
+    CHECK(says(words), "%s: the message is \"%s\"", what, gatun_last_error());
+  };
+  refused("no master", {"group 0", "tensor 1", "master", "null"}, [](auto& d) { d.tensor(0, 1).master = nullptr; });
+  refused("a misaligned master", {"group 0", "tensor 1", "master", "aligned to 4"},
+          [](auto& d) { d.tensor(0, 1).master = shifted(d.tensor(0, 1).master, 2); });
+  refused("a weight at an odd address", {"group 0", "tensor 0", "weight", "aligned to 2"},
+          [](auto& d) { d.tensor(0, 0).weight = shifted(d.tensor(0, 0).weight, 1); });
+  refused("a gradient at an odd address", {"group 0", "tensor 0", "gradient", "aligned to 2"},
+          [](auto& d) { d.tensor(0, 0).gradient = shifted(d.tensor(0, 0).gradient, 1); });
+  for (const int32_t number : {-1, 4, INT_MAX}) {
+    refused("an unknown type of weights", {"group 0", "weight_dtype", std::to_string(number)},
+            [&](auto& d) { d.groups[0].weight_dtype = number; });
+    refused("an unknown type of gradients", {"group 0", "tensor 1", "gradient", std::to_string(number)},
+            [&](auto& d) { d.tensor(0, 1).gradient_dtype = number; });
+    refused("an unknown rounding", {"group 0", "rounding", std::to_string(number)},
+            [&](auto& d) { d.groups[0].rounding = number; });
+  }
+  refused("arithmetic in BF16", {"group 0", "dtype 2"}, [](auto& d) { d.groups[0].dtype = GATUN_BF16; });
+  refused("F64 weights in F32", {"group 0", "weight_dtype 1"}, [](auto& d) { d.groups[0].weight_dtype = GATUN_F64; });
+  for (const int32_t type : {GATUN_F32, GATUN_BF16, GATUN_F16}) {
+    refused("narrower weights in F64", {"group 1", "weight_dtype"}, [&](auto& d) { d.groups[1].weight_dtype = type; });
+    refused("narrower gradients in F64", {"group 1", "tensor 2", "gradient"},
+            [&](auto& d) { d.tensor(1, 2).gradient_dtype = type; });
+  }
+  refused("F64 gradients in F32", {"group 0", "tensor 0", "gradient of dtype 1"},
+          [](auto& d) { d.tensor(0, 0).gradient_dtype = GATUN_F64; });
+  Half half;
+  half.tensor(0, 0).gradient = nullptr;  // its type may then be anything
+  half.tensor(0, 0).gradient_dtype = 99;
+  gatun_plan* plan = nullptr;
+  CHECK_OK(gatun_plan_create(context(), half.groups.data(), 2, &plan));
+  void* const gradient = half.tensor(0, 1).gradient;
+  REFUSED(gatun_plan_gradient(plan, 0, 1, gradient, GATUN_F64), "group 0", "tensor 1", "gradient of dtype 1");
+  REFUSED(gatun_plan_gradient(plan, 0, 1, gradient, 7), "group 0", "tensor 1", "gradient of dtype 7");
+  REFUSED(gatun_plan_gradient(plan, 0, 1, shifted(gradient, 1), GATUN_BF16), "tensor 1", "aligned to 2");
+  REFUSED(gatun_plan_gradient(plan, 1, 0, gradient, GATUN_BF16), "group 1", "tensor 0", "gradient of dtype 2");
+  CHECK_OK(gatun_plan_gradient(plan, 0, 1, gradient, GATUN_BF16));
+  CHECK_OK(gatun_plan_destroy(plan));
+}
+
 void null_handles() {
   gatun_context* made = nullptr;
   const gatun_context_options options{};
@@ -151,7 +211,7 @@ void null_handles() {
   REFUSED(gatun_plan_create(context(), nullptr, 2, &plan), "groups", "null");
   REFUSED(gatun_plan_create(context(), d.groups.data(), -1, &plan), "-1");
   REFUSED(gatun_plan_create(context(), d.groups.data(), 2, nullptr), "plan", "null");
-  REFUSED(gatun_plan_gradient(nullptr, 0, 0, nullptr), "plan", "null");
+  REFUSED(gatun_plan_gradient(nullptr, 0, 0, nullptr, GATUN_F32), "plan", "null");
   const double lr[] = {0.1, 0.1};
   const gatun_step_arguments arguments{lr, 1, 0};
   REFUSED(gatun_step(nullptr, &arguments), "plan", "null");
@@ -237,25 +297,25 @@ void steps() {
   CHECK(d.problem.bits() == before, "a refused call changed something");
 
   void* const gradient = d.tensor(1, 0).gradient;
-  REFUSED(gatun_plan_gradient(plan, -1, 0, gradient), "group", "-1");
-  REFUSED(gatun_plan_gradient(plan, 2, 0, gradient), "group", "2");
-  REFUSED(gatun_plan_gradient(plan, 1, -1, gradient), "tensor", "-1");
-  REFUSED(gatun_plan_gradient(plan, 1, 3, gradient), "tensor", "3");
-  REFUSED(gatun_plan_gradient(plan, 1, 0, shifted(gradient, 4)), "group 1", "tensor 0", "aligned");
+  REFUSED(gatun_plan_gradient(plan, -1, 0, gradient, GATUN_F64), "group", "-1");
+  REFUSED(gatun_plan_gradient(plan, 2, 0, gradient, GATUN_F64), "group", "2");
+  REFUSED(gatun_plan_gradient(plan, 1, -1, gradient, GATUN_F64), "tensor", "-1");
+  REFUSED(gatun_plan_gradient(plan, 1, 3, gradient, GATUN_F64), "tensor", "3");
+  REFUSED(gatun_plan_gradient(plan, 1, 0, shifted(gradient, 4), GATUN_F64), "group 1", "tensor 0", "aligned");
   CHECK_OK(gatun_step(plan, &good));                    // still as good as new
   REFUSED(gatun_apply(plan, &good), "gatun_finalize");  // a step is applied once
 
   // a gradient that comes or goes between the phases belongs to the next step
-  CHECK_OK(gatun_plan_gradient(plan, 1, 0, nullptr));
+  CHECK_OK(gatun_plan_gradient(plan, 1, 0, nullptr, GATUN_F64));
   CHECK_OK(gatun_reduce(plan, &good));
-  CHECK_OK(gatun_plan_gradient(plan, 1, 0, gradient));
+  CHECK_OK(gatun_plan_gradient(plan, 1, 0, gradient, GATUN_F64));
   REFUSED(gatun_finalize(plan, &good), "gatun_reduce");
   CHECK_OK(gatun_reduce(plan, &good));
   REFUSED(gatun_finalize(plan, &bad_lr), "lr[1]");
   CHECK_OK(gatun_reduce(plan, &good));
   REFUSED(gatun_finalize(plan, &checking), "flags");  // what it would check has not been summed
   CHECK_OK(gatun_finalize(plan, &good));
-  REFUSED(gatun_plan_gradient(plan, 1, 0, nullptr), "gatun_apply");
+  REFUSED(gatun_plan_gradient(plan, 1, 0, nullptr, GATUN_F64), "gatun_apply");
   REFUSED(gatun_reduce(plan, &good), "gatun_apply");
   REFUSED(gatun_step(plan, &good), "gatun_apply");
   CHECK_OK(gatun_apply(plan, &good));
@@ -377,6 +437,7 @@ int main() {
   CHECK(gatun_version() != nullptr && gatun_version()[0] != 0, "no version");
   errors_belong_to_threads();  // first: nothing has failed yet
   descriptions();
+  halves();
   null_handles();
   contexts();
   steps();

@@ -14,7 +14,7 @@ cmake -S "$copy/native" -B "$copy/build" -DGATUN_TESTS=ON -DGATUN_CUDA=OFF -DCMA
   -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -w" >"$copy/log" 2>&1 || { cat "$copy/log"; exit 1; }
 build() { cmake --build "$copy/build" --parallel --target gatun "${1}_test" >"$copy/log" 2>&1; }
 run() { GATUN_TEST_SLOW_BUILD=1 timeout 120 "$copy/build/test/${1}_test" >"$copy/log" 2>&1; }
-for test in reference bits finite numerics; do
+for test in reference bits finite numerics half mixed; do
   build $test || { cat "$copy/log"; exit 1; }
   run $test || { cat "$copy/log"; echo "mutants: $test fails without any mutation"; exit 1; }
 done
@@ -68,6 +68,19 @@ mutant numerics cpu/reduce.h 's|const T first = g\[0\];|const T first = 0;|' 'su
 mutant numerics rules/numeric.h 's|\(p - k\) \+ fma_\(r, log2_m, q\)|fma_(r, log2_m, p) - k|' "a power's exponent is rounded"
 mutant numerics rules/numeric.h 's|bool first_half = n <= k - n|bool first_half = true|' 'a cosine where only its series near 0 holds'
 mutant numerics cpu/pool.cpp 's|_mm_setcsr\(0x1f80\);|(void)saved_;|' "the caller's rounding mode is used"
+mutant half rules/half.h 's/ \+ 0x7fff \+ \(u >> 16 \& 1\)/ + 0x8000/' 'ties of BF16 away from even'
+mutant half rules/half.h 's/ \+ 0xfff \+ \(a >> 13 \& 1\)/ + 0x1000/' 'ties of F16 away from even'
+mutant half rules/half.h 's/a > kInfinity \? 0x7e00/a > kInfinity + 1 ? 0x7e00/' 'a NaN becomes infinite'
+mutant half rules/half.h 's/draw < fraction/draw <= fraction/' 'a subnormal drawn once too often'
+mutant half rules/half.h 's/>= 0x7f7f0000/>= 0x7f800000/' 'infinity is a matter of luck'
+mutant half rules/half.h 's/key = mix\(key \+ uint64_t\(t\) \+ golden\);//' 'draws keyed without the step'
+mutant half rules/half.h 's/const \{$/const { return element * 0x9e3779b1u + first;/' 'draws in a pattern'
+mutant mixed cpu/apply.cpp 's/if \(t\.begins\) group/if (false) group/' 'masters begin as zeros'
+mutant mixed cpu/reduce.cpp 's/t\.begins = group\.half \&\& .*/t.begins = group.half;/' 'masters forgotten after every step'
+mutant mixed cpu/reduce.cpp 's/if \(group\.half \&\& !t\.begins\) return/if (false) return/' 'sums over rounded weights'
+mutant mixed cpu/apply.cpp 's/if \(group\.half \&\& moved\)/if (group.half)/' 'idle weights are drawn again'
+mutant mixed cpu/apply.cpp 's/t\.number, group_step, begin\}/t.number, group_step, 0}/' 'every block has the same draws'
+mutant mixed cpu/apply.cpp 's/element_bytes\(t\.gradient_dtype\);$/4;/' 'gradients zeroed as floats'
 
 [ $failures = 0 ] || { echo "mutants: $failures of $count FAILED"; exit 1; }
 echo "mutants: all $count noticed"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "half_reference.h"
+
 namespace test {
 
 namespace {
@@ -69,20 +71,28 @@ Spec adam(std::string name, double lr, double weight_decay, int32_t decay, bool 
 }
 
 Buffer::Buffer(int64_t n, int32_t dtype)
-    : n_(n), element_(dtype == GATUN_F64 ? 8 : 4), bytes_(new unsigned char[kFront + size_t(n) * element_ + kBack]) {
+    : n_(n),
+      dtype_(dtype),
+      element_(dtype == GATUN_F64   ? 8
+               : dtype == GATUN_F32 ? 4
+                                    : 2),
+      bytes_(new unsigned char[kFront + size_t(n) * element_ + kBack]) {
   std::memset(bytes_.get(), 0xff, kFront);
   std::memset(bytes_.get() + kFront, 0, bytes());
   std::memset(bytes_.get() + kFront + bytes(), 0xff, kBack);
 }
 double Buffer::get(int64_t i) const {
   if (element_ == 8) return static_cast<const double*>(data())[i];
-  return double(static_cast<const float*>(data())[i]);
+  if (element_ == 4) return double(static_cast<const float*>(data())[i]);
+  return half_value(dtype_, static_cast<const uint16_t*>(data())[i]);
 }
 void Buffer::set(int64_t i, double value) {
   if (element_ == 8) {
     static_cast<double*>(data())[i] = value;
-  } else {
+  } else if (element_ == 4) {
     static_cast<float*>(data())[i] = float(value);
+  } else {
+    static_cast<uint16_t*>(data())[i] = half_nearest(dtype_, value);
   }
 }
 bool Buffer::padding_intact() const {
@@ -129,12 +139,14 @@ void Problem::make_input(TensorData& tensor, int32_t dtype, size_t index, uint64
 Problem::Problem(std::vector<GroupSetup> setups, uint64_t seed) : seed_(seed) {
   for (size_t g = 0; g < setups.size(); ++g) {
     GroupSetup& setup = setups[g];
-    GroupData group{setup.spec, setup.dtype, {}, Buffer(int64_t(setup.shapes.size()) + 1, GATUN_F64)};
+    GroupData group{setup.spec, setup.dtype, {}, Buffer(int64_t(setup.shapes.size()) + 1, GATUN_F64), setup.types};
+    const int32_t weights = group.weight_dtype();
     for (size_t t = 0; t < setup.shapes.size(); ++t) {
       const Shape& shape = setup.shapes[t];
       const int64_t n = shape.length;
       const int64_t flags = (shape.matrix ? GATUN_TENSOR_MATRIX : 0) | (t % 3 != 1 ? GATUN_TENSOR_DECAY : 0);
-      TensorData tensor{shape, flags, Buffer(n, setup.dtype), Buffer(n, setup.dtype), {}};
+      TensorData tensor{shape, flags, Buffer(n, weights), Buffer(n, group.gradient_dtype()), {}};
+      if (weights != setup.dtype) tensor.master = Buffer(n, GATUN_F32);
       for (size_t s = 0; s < setup.spec.rule_slots(); ++s) tensor.state.emplace_back(n, setup.dtype);
       if (setup.spec.takes_inputs()) give_powers(tensor, t);
       for (size_t s = 0; s < setup.spec.other_scalars; ++s)
@@ -174,6 +186,9 @@ std::vector<gatun_group> Problem::describe() {
       gatun_tensor d{};
       d.weight = tensor.weight.data();
       d.gradient = tensor.idle ? nullptr : tensor.gradient.data();
+      d.gradient_dtype = group.gradient_dtype();
+      if (group.weight_dtype() != group.dtype) d.master = tensor.master.data();
+      d.number = 1000 * int64_t(described.size()) + int64_t(tensors.size());
       for (size_t s = 0; s < tensor.state.size(); ++s) d.state[s] = tensor.state[s].data();
       d.length = tensor.shape.length;
       d.rows = tensor.shape.rows;
@@ -194,6 +209,9 @@ std::vector<gatun_group> Problem::describe() {
     d.average_count = int32_t(group.spec.averages.size());
     d.rule = group.spec.rule;
     d.dtype = group.dtype;
+    d.weight_dtype = group.weight_dtype();
+    d.rounding = group.types.rounding;
+    d.seed = group.types.seed;
     described.push_back(d);
   }
   return described;
@@ -208,6 +226,7 @@ std::vector<unsigned char> Problem::bits() const {
   for (const GroupData& group : groups) {
     for (const TensorData& tensor : group.tensors) {
       append(tensor.weight);
+      append(tensor.master);
       for (const Buffer& state : tensor.state) append(state);
     }
     append(group.counters);
@@ -220,7 +239,8 @@ bool Problem::padding_intact() const {
     if (!group.counters.padding_intact()) return false;
     for (const TensorData& tensor : group.tensors) {
       if (tensor.input && !tensor.input->padding_intact()) return false;
-      if (!tensor.weight.padding_intact() || !tensor.gradient.padding_intact()) return false;
+      if (!tensor.weight.padding_intact() || !tensor.gradient.padding_intact() || !tensor.master.padding_intact())
+        return false;
       for (const Buffer& state : tensor.state)
         if (!state.padding_intact()) return false;
     }
@@ -251,7 +271,8 @@ void Session::bind() {
   for (size_t g = 0; g < problem_.groups.size(); ++g) {
     for (size_t t = 0; t < problem_.groups[g].tensors.size(); ++t) {
       TensorData& tensor = problem_.groups[g].tensors[t];
-      CHECK_OK(gatun_plan_gradient(plan_, int64_t(g), int64_t(t), tensor.idle ? nullptr : tensor.gradient.data()));
+      CHECK_OK(gatun_plan_gradient(plan_, int64_t(g), int64_t(t), tensor.idle ? nullptr : tensor.gradient.data(),
+                                   problem_.groups[g].gradient_dtype()));
       if (tensor.input) CHECK_OK(gatun_plan_input(plan_, int64_t(g), int64_t(t), &tensor.fed));
     }
   }

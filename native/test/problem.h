@@ -70,7 +70,7 @@ class Buffer {
   size_t bytes() const { return size_t(n_) * element_; }
   size_t element_bytes() const { return element_; }
   double get(int64_t i) const;
-  void set(int64_t i, double value);
+  void set(int64_t i, double value);  // rounded to nearest
   bool padding_intact() const;
 
  private:
@@ -81,6 +81,7 @@ class Buffer {
   static constexpr size_t kBack = 128;
 #endif
   int64_t n_;
+  int32_t dtype_;
   size_t element_;
   std::unique_ptr<unsigned char[]> bytes_;
 };
@@ -90,11 +91,20 @@ struct TensorData {
   int64_t flags;
   Buffer weight, gradient;
   std::vector<Buffer> state;
-  bool idle = false;  // no gradient at this step
+  bool idle = false;            // no gradient at this step
+  Buffer master{0, GATUN_F32};  // as long as the weight where that is BF16 or F16
   // Of a rule that takes inputs: as in gatun_tensor, and what is bound at this step.
   int64_t powers = 0, input_groups = 1;
   std::optional<Buffer> input = {};
   gatun_input fed{};
+};
+
+// The types of a group's weights and gradients where they are not that of the arithmetic.
+struct Types {
+  int32_t weight = kArithmetic, gradient = kArithmetic;
+  int32_t rounding = GATUN_NEAREST;
+  int64_t seed = 0;
+  static constexpr int32_t kArithmetic = -1;
 };
 
 struct GroupData {
@@ -102,13 +112,17 @@ struct GroupData {
   int32_t dtype;
   std::vector<TensorData> tensors;
   Buffer counters;  // of 64-bit integers; Buffer only guards them
+  Types types{};
   int64_t counter(size_t i) const;
+  int32_t weight_dtype() const { return types.weight == Types::kArithmetic ? dtype : types.weight; }
+  int32_t gradient_dtype() const { return types.gradient == Types::kArithmetic ? dtype : types.gradient; }
 };
 
 struct GroupSetup {
   Spec spec;
   int32_t dtype;
   std::vector<Shape> shapes;
+  Types types{};
 };
 
 class Problem {
@@ -122,7 +136,7 @@ class Problem {
   void make_gradients(int64_t step, bool idle);
 
   std::vector<gatun_group> describe();      // the groups as the ABI wants them; valid while the problem lives
-  std::vector<unsigned char> bits() const;  // weights, state and counters, one after another
+  std::vector<unsigned char> bits() const;  // weights, masters, state and counters, one after another
   bool padding_intact() const;
   std::vector<double> learning_rates() const;
 

@@ -185,6 +185,42 @@ public class GatunC extends GatunC$shared {
     public static int GATUN_F64() {
         return GATUN_F64;
     }
+    private static final int GATUN_BF16 = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_dtype.GATUN_BF16 = 2
+     * }
+     */
+    public static int GATUN_BF16() {
+        return GATUN_BF16;
+    }
+    private static final int GATUN_F16 = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_dtype.GATUN_F16 = 3
+     * }
+     */
+    public static int GATUN_F16() {
+        return GATUN_F16;
+    }
+    private static final int GATUN_NEAREST = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rounding.GATUN_NEAREST = 0
+     * }
+     */
+    public static int GATUN_NEAREST() {
+        return GATUN_NEAREST;
+    }
+    private static final int GATUN_STOCHASTIC = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum gatun_rounding.GATUN_STOCHASTIC = 1
+     * }
+     */
+    public static int GATUN_STOCHASTIC() {
+        return GATUN_STOCHASTIC;
+    }
     private static final int GATUN_DECAY_L2 = (int)0L;
     /**
      * {@snippet lang=c :
@@ -1468,7 +1504,8 @@ public class GatunC extends GatunC$shared {
             GatunC.C_POINTER,
             GatunC.C_LONG,
             GatunC.C_LONG,
-            GatunC.C_POINTER
+            GatunC.C_POINTER,
+            GatunC.C_INT
         );
 
         public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gatun_plan_gradient");
@@ -1479,7 +1516,7 @@ public class GatunC extends GatunC$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient)
+     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient, int32_t dtype)
      * }
      */
     public static FunctionDescriptor gatun_plan_gradient$descriptor() {
@@ -1489,7 +1526,7 @@ public class GatunC extends GatunC$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient)
+     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient, int32_t dtype)
      * }
      */
     public static MethodHandle gatun_plan_gradient$handle() {
@@ -1499,7 +1536,7 @@ public class GatunC extends GatunC$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient)
+     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient, int32_t dtype)
      * }
      */
     public static MemorySegment gatun_plan_gradient$address() {
@@ -1508,16 +1545,16 @@ public class GatunC extends GatunC$shared {
 
     /**
      * {@snippet lang=c :
-     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient)
+     * gatun_status gatun_plan_gradient(gatun_plan *plan, int64_t group, int64_t tensor, void *gradient, int32_t dtype)
      * }
      */
-    public static int gatun_plan_gradient(MemorySegment plan, long group, long tensor, MemorySegment gradient) {
+    public static int gatun_plan_gradient(MemorySegment plan, long group, long tensor, MemorySegment gradient, int dtype) {
         var mh$ = gatun_plan_gradient.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("gatun_plan_gradient", plan, group, tensor, gradient);
+                traceDowncall("gatun_plan_gradient", plan, group, tensor, gradient, dtype);
             }
-            return (int)mh$.invokeExact(plan, group, tensor, gradient);
+            return (int)mh$.invokeExact(plan, group, tensor, gradient, dtype);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

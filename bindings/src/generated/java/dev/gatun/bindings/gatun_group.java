@@ -25,6 +25,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t average_count;
  *     int32_t rule;
  *     int32_t dtype;
+ *     int32_t weight_dtype;
+ *     int32_t rounding;
+ *     int64_t seed;
  * }
  * }
  */
@@ -44,7 +47,10 @@ public class gatun_group {
         GatunC.C_INT.withName("transform_count"),
         GatunC.C_INT.withName("average_count"),
         GatunC.C_INT.withName("rule"),
-        GatunC.C_INT.withName("dtype")
+        GatunC.C_INT.withName("dtype"),
+        GatunC.C_INT.withName("weight_dtype"),
+        GatunC.C_INT.withName("rounding"),
+        GatunC.C_LONG.withName("seed")
     ).withName("gatun_group");
 
     /**
@@ -570,6 +576,138 @@ public class gatun_group {
      */
     public static void dtype(MemorySegment struct, int fieldValue) {
         struct.set(dtype$LAYOUT, dtype$OFFSET, fieldValue);
+    }
+
+    private static final OfInt weight_dtype$LAYOUT = (OfInt)$LAYOUT.select(groupElement("weight_dtype"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t weight_dtype
+     * }
+     */
+    public static final OfInt weight_dtype$layout() {
+        return weight_dtype$LAYOUT;
+    }
+
+    private static final long weight_dtype$OFFSET = $LAYOUT.byteOffset(groupElement("weight_dtype"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t weight_dtype
+     * }
+     */
+    public static final long weight_dtype$offset() {
+        return weight_dtype$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t weight_dtype
+     * }
+     */
+    public static int weight_dtype(MemorySegment struct) {
+        return struct.get(weight_dtype$LAYOUT, weight_dtype$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t weight_dtype
+     * }
+     */
+    public static void weight_dtype(MemorySegment struct, int fieldValue) {
+        struct.set(weight_dtype$LAYOUT, weight_dtype$OFFSET, fieldValue);
+    }
+
+    private static final OfInt rounding$LAYOUT = (OfInt)$LAYOUT.select(groupElement("rounding"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t rounding
+     * }
+     */
+    public static final OfInt rounding$layout() {
+        return rounding$LAYOUT;
+    }
+
+    private static final long rounding$OFFSET = $LAYOUT.byteOffset(groupElement("rounding"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t rounding
+     * }
+     */
+    public static final long rounding$offset() {
+        return rounding$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t rounding
+     * }
+     */
+    public static int rounding(MemorySegment struct) {
+        return struct.get(rounding$LAYOUT, rounding$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t rounding
+     * }
+     */
+    public static void rounding(MemorySegment struct, int fieldValue) {
+        struct.set(rounding$LAYOUT, rounding$OFFSET, fieldValue);
+    }
+
+    private static final OfLong seed$LAYOUT = (OfLong)$LAYOUT.select(groupElement("seed"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t seed
+     * }
+     */
+    public static final OfLong seed$layout() {
+        return seed$LAYOUT;
+    }
+
+    private static final long seed$OFFSET = $LAYOUT.byteOffset(groupElement("seed"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t seed
+     * }
+     */
+    public static final long seed$offset() {
+        return seed$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t seed
+     * }
+     */
+    public static long seed(MemorySegment struct) {
+        return struct.get(seed$LAYOUT, seed$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t seed
+     * }
+     */
+    public static void seed(MemorySegment struct, long fieldValue) {
+        struct.set(seed$LAYOUT, seed$OFFSET, fieldValue);
     }
 
     /**

@@ -17,10 +17,14 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct gatun_tensor {
  *     void *weight;
  *     void *gradient;
+ *     void *master;
  *     void *state[8];
  *     int64_t length;
  *     int64_t rows;
  *     int64_t flags;
+ *     int64_t number;
+ *     int32_t gradient_dtype;
+ *     int32_t reserved;
  *     int64_t powers;
  *     int64_t input_groups;
  * }
@@ -35,10 +39,14 @@ public class gatun_tensor {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         GatunC.C_POINTER.withName("weight"),
         GatunC.C_POINTER.withName("gradient"),
+        GatunC.C_POINTER.withName("master"),
         MemoryLayout.sequenceLayout(8, GatunC.C_POINTER).withName("state"),
         GatunC.C_LONG.withName("length"),
         GatunC.C_LONG.withName("rows"),
         GatunC.C_LONG.withName("flags"),
+        GatunC.C_LONG.withName("number"),
+        GatunC.C_INT.withName("gradient_dtype"),
+        GatunC.C_INT.withName("reserved"),
         GatunC.C_LONG.withName("powers"),
         GatunC.C_LONG.withName("input_groups")
     ).withName("gatun_tensor");
@@ -136,6 +144,50 @@ public class gatun_tensor {
      */
     public static void gradient(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(gradient$LAYOUT, gradient$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout master$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("master"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * void *master
+     * }
+     */
+    public static final AddressLayout master$layout() {
+        return master$LAYOUT;
+    }
+
+    private static final long master$OFFSET = $LAYOUT.byteOffset(groupElement("master"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * void *master
+     * }
+     */
+    public static final long master$offset() {
+        return master$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * void *master
+     * }
+     */
+    public static MemorySegment master(MemorySegment struct) {
+        return struct.get(master$LAYOUT, master$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * void *master
+     * }
+     */
+    public static void master(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(master$LAYOUT, master$OFFSET, fieldValue);
     }
 
     private static final SequenceLayout state$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("state"));
@@ -345,6 +397,138 @@ public class gatun_tensor {
      */
     public static void flags(MemorySegment struct, long fieldValue) {
         struct.set(flags$LAYOUT, flags$OFFSET, fieldValue);
+    }
+
+    private static final OfLong number$LAYOUT = (OfLong)$LAYOUT.select(groupElement("number"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t number
+     * }
+     */
+    public static final OfLong number$layout() {
+        return number$LAYOUT;
+    }
+
+    private static final long number$OFFSET = $LAYOUT.byteOffset(groupElement("number"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t number
+     * }
+     */
+    public static final long number$offset() {
+        return number$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t number
+     * }
+     */
+    public static long number(MemorySegment struct) {
+        return struct.get(number$LAYOUT, number$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t number
+     * }
+     */
+    public static void number(MemorySegment struct, long fieldValue) {
+        struct.set(number$LAYOUT, number$OFFSET, fieldValue);
+    }
+
+    private static final OfInt gradient_dtype$LAYOUT = (OfInt)$LAYOUT.select(groupElement("gradient_dtype"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t gradient_dtype
+     * }
+     */
+    public static final OfInt gradient_dtype$layout() {
+        return gradient_dtype$LAYOUT;
+    }
+
+    private static final long gradient_dtype$OFFSET = $LAYOUT.byteOffset(groupElement("gradient_dtype"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t gradient_dtype
+     * }
+     */
+    public static final long gradient_dtype$offset() {
+        return gradient_dtype$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t gradient_dtype
+     * }
+     */
+    public static int gradient_dtype(MemorySegment struct) {
+        return struct.get(gradient_dtype$LAYOUT, gradient_dtype$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t gradient_dtype
+     * }
+     */
+    public static void gradient_dtype(MemorySegment struct, int fieldValue) {
+        struct.set(gradient_dtype$LAYOUT, gradient_dtype$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final OfLong powers$LAYOUT = (OfLong)$LAYOUT.select(groupElement("powers"));

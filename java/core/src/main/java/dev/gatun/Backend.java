@@ -8,19 +8,25 @@ interface Backend {
     /** Builds the tables of one optimizer. The memory that the groups name must outlive the plan. */
     Plan plan(List<Group> groups);
 
-    /** As gatun_group: tensors of one type that share a recipe. {@code counters} has count + 1 longs. */
-    record Group(Recipe recipe, DType dtype, List<Member> members, MemorySegment counters) {}
+    /**
+     * As gatun_group: tensors of one type that share a recipe. {@code dtype} is that of their weights; {@code counters} has
+     * count + 1 longs.
+     */
+    record Group(
+            Recipe recipe, DType dtype, Rounding rounding, long seed, List<Member> members, MemorySegment counters) {}
 
-    /** As gatun_tensor, without the gradient. */
+    /** As gatun_tensor, without the gradient; {@code master} is null where weights have none. */
     record Member(
             MemorySegment weight,
+            MemorySegment master,
             List<MemorySegment> state,
             long length,
             long rows,
             boolean matrix,
             boolean decay,
             long powers,
-            int groups) {}
+            int groups,
+            long number) {}
 
     /** As gatun_input: elements, or with {@code power} their power by channel, in F64. */
     record Input(MemorySegment memory, DType dtype, long samples, long channels, long area, boolean power) {}
@@ -33,8 +39,8 @@ interface Backend {
 
     /** The tables of one optimizer. */
     interface Plan extends AutoCloseable {
-        /** The gradient of a tensor from now on; null for none. */
-        void gradient(int group, int tensor, MemorySegment gradient);
+        /** The gradient of a tensor from now on, and its type; null for none. */
+        void gradient(int group, int tensor, MemorySegment gradient, DType dtype);
 
         /** The input of a tensor's layer from now on; null for none. */
         void input(int group, int tensor, Input input);

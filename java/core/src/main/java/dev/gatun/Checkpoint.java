@@ -8,13 +8,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
  * A saved optimizer: a safetensors file with tensors {@code weight/<name>} (unless left out) and
- * {@code state/<slot>/<name>}, and in its metadata
+ * {@code state/<slot>/<name>} (with {@code master} for weights of BF16 and F16), and in its metadata
  *
  * <pre>
  * gatun_format       version of this layout, 1
@@ -22,6 +23,8 @@ import java.util.stream.Stream;
  * group_steps        the steps each group has taken, joined by ", "
  * steps              calls of step(): the schedules' clock
  * parameter/&lt;name&gt;   group 0, steps 12, F32 [3, 4]
+ * rounding           stochastic, if weights are made from masters in that way; else left out
+ * seed               of stochastic rounding
  * crc32c/&lt;tensor&gt;    checksum of a tensor's bytes
  * crc32c             checksum of the header
  * </pre>
@@ -36,10 +39,13 @@ public final class Checkpoint {
     static final String OPTIMIZER = "optimizer";
     static final String GROUP_STEPS = "group_steps";
     static final String STEPS = "steps";
+    static final String ROUNDING = "rounding";
+    static final String STOCHASTIC = "stochastic";
+    static final String SEED = "seed";
     static final String PARAMETER = "parameter/";
 
     private static final Pattern PARAMETER_LINE = Pattern.compile(
-            "group ([0-9]{1,9}), steps ([0-9]{1,18}), (F32|F64) \\[((?:[0-9]{1,18}(?:, [0-9]{1,18})*)?)]");
+            "group ([0-9]{1,9}), steps ([0-9]{1,18}), (F32|F64|BF16|F16) \\[((?:[0-9]{1,18}(?:, [0-9]{1,18})*)?)]");
 
     /**
      * What a checkpoint says of a parameter.
@@ -61,6 +67,7 @@ public final class Checkpoint {
     private final int version;
     private final long steps;
     private final List<Long> groupSteps;
+    private final OptionalLong seed;
     private final Map<String, Entry> parameters;
 
     private Checkpoint(Safetensors file) throws CheckpointException {
@@ -68,6 +75,7 @@ public final class Checkpoint {
         this.version = (int) number(FORMAT, file.metadata().get(FORMAT));
         this.steps = number(STEPS, file.metadata().get(STEPS));
         this.groupSteps = numbers(GROUP_STEPS, file.metadata().get(GROUP_STEPS));
+        this.seed = seed(file.metadata());
         this.parameters = new LinkedHashMap<>();
         for (Map.Entry<String, String> e : file.metadata().entrySet()) {
             if (e.getKey().startsWith(PARAMETER)) {
@@ -128,6 +136,23 @@ public final class Checkpoint {
                 numbers(key, line.group(4)));
     }
 
+    private static OptionalLong seed(Map<String, String> metadata) throws CheckpointException {
+        String rounding = metadata.get(ROUNDING);
+        if (rounding == null) {
+            return OptionalLong.empty();
+        }
+        try {
+            if (rounding.equals(STOCHASTIC)) {
+                return OptionalLong.of(Long.parseLong(metadata.getOrDefault(SEED, "none")));
+            }
+        } catch (NumberFormatException e) {
+            throw new CheckpointException(
+                    "its metadata '" + SEED + "' is '" + metadata.get(SEED) + "', and should be a number", e);
+        }
+        throw new CheckpointException(
+                "its metadata '" + ROUNDING + "' is '" + rounding + "', and this Gatun knows " + STOCHASTIC);
+    }
+
     private static List<Long> numbers(String key, String value) throws CheckpointException {
         if (value == null || !value.matches("([0-9]{1,18}(, [0-9]{1,18})*)?")) {
             throw new CheckpointException("its metadata '" + key + "' is '" + value + "', and should have numbers");
@@ -178,6 +203,11 @@ public final class Checkpoint {
     /** The steps that each group had taken. */
     public List<Long> groupSteps() {
         return groupSteps;
+    }
+
+    /** What the roundings of its weights were drawn from; empty unless they were {@link Rounding#STOCHASTIC}. */
+    public OptionalLong seed() {
+        return seed;
     }
 
     /** The parameters by name, in their order. */

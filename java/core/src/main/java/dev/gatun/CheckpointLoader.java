@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /** Puts a {@link Checkpoint} into an optimizer: everything is compared before the first byte is written. */
@@ -30,6 +31,7 @@ final class CheckpointLoader {
     private long load() throws CheckpointException {
         requireSameRules();
         requireSameParameters();
+        requireSameRounding();
         List<Copy> copies = pairTensors();
         for (Copy copy : copies) {
             copy.to.memory().copyFrom(copy.from.memory());
@@ -82,6 +84,18 @@ final class CheckpointLoader {
         if (!missing.isEmpty()) {
             throw differs("this optimizer has no parameters " + missing + ", which it has");
         }
+    }
+
+    private void requireSameRounding() throws CheckpointException {
+        OptionalLong here = state.drawsRoundings() ? OptionalLong.of(optimizer.seed()) : OptionalLong.empty();
+        if (!checkpoint.seed().equals(here)) {
+            throw differs("it was saved with " + rounding(checkpoint.seed()) + ", and this optimizer has "
+                    + rounding(here) + ": build it with the same");
+        }
+    }
+
+    private static String rounding(OptionalLong seed) {
+        return seed.isPresent() ? "stochastic rounding, seed " + seed.getAsLong() : "rounding to nearest";
     }
 
     private int groupOf(int parameter) {

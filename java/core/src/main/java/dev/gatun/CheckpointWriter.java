@@ -55,6 +55,10 @@ final class CheckpointWriter {
                         .mapToObj(g -> Long.toString(state.groupSteps(g)))
                         .collect(Collectors.joining(", ")));
         metadata.put(Checkpoint.STEPS, Long.toString(optimizer.steps()));
+        if (state.drawsRoundings()) {
+            metadata.put(Checkpoint.ROUNDING, Checkpoint.STOCHASTIC);
+            metadata.put(Checkpoint.SEED, Long.toString(optimizer.seed()));
+        }
         int index = 0;
         for (int g = 0; g < groups.size(); g++) {
             for (Parameter parameter : groups.get(g).parameters()) {

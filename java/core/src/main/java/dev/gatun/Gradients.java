@@ -51,6 +51,11 @@ final class Gradients {
         return bound[index] != null;
     }
 
+    /** The type of the gradient that is bound, or if there is none, of the weight. */
+    DType dtype(int index) {
+        return (bound[index] == null ? parameters.get(index).weight() : bound[index]).dtype();
+    }
+
     /** Takes another gradient, or none; changes nothing if it is refused. */
     void bind(int index, Tensor gradient) {
         Tensor before = bound[index];
@@ -101,9 +106,10 @@ final class Gradients {
     private void check(int index, Tensor gradient) {
         Tensor weight = parameters.get(index).weight();
         String name = name(index);
-        if (gradient.dtype() != weight.dtype()) {
-            throw new IllegalArgumentException(
-                    name + " is " + gradient.dtype() + ", and its weight is " + weight.dtype());
+        DType arithmetic = weight.dtype().arithmetic();
+        if (gradient.dtype().arithmetic() != arithmetic) {
+            throw new IllegalArgumentException(name + " is " + gradient.dtype() + ", and its weight is "
+                    + weight.dtype() + ": it must be " + (arithmetic == DType.F64 ? "F64" : "F32, BF16 or F16"));
         }
         if (!Arrays.equals(gradient.shape(), weight.shape())) {
             throw new IllegalArgumentException(name + " has shape " + Arrays.toString(gradient.shape())

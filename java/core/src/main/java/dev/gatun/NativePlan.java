@@ -67,11 +67,16 @@ final class NativePlan implements Backend.Plan {
         gatun_group.transform_count(struct, recipe.transforms().size());
         gatun_group.average_count(struct, recipe.averages().size());
         gatun_group.rule(struct, recipe.update().number());
-        gatun_group.dtype(struct, group.dtype().number());
+        gatun_group.dtype(struct, group.dtype().arithmetic().number());
+        gatun_group.weight_dtype(struct, group.dtype().number());
+        gatun_group.rounding(struct, group.rounding().number());
+        gatun_group.seed(struct, group.seed());
     }
 
     private static void describe(Backend.Member member, MemorySegment struct) {
         gatun_tensor.weight(struct, member.weight());
+        gatun_tensor.master(struct, member.master() == null ? MemorySegment.NULL : member.master());
+        gatun_tensor.number(struct, member.number());
         for (int i = 0; i < member.state().size(); i++) {
             gatun_tensor.state(struct, i, member.state().get(i));
         }
@@ -100,8 +105,9 @@ final class NativePlan implements Backend.Plan {
     }
 
     @Override
-    public void gradient(int group, int tensor, MemorySegment gradient) {
-        Native.check(GatunC.gatun_plan_gradient(plan, group, tensor, gradient == null ? MemorySegment.NULL : gradient));
+    public void gradient(int group, int tensor, MemorySegment gradient, DType dtype) {
+        Native.check(GatunC.gatun_plan_gradient(
+                plan, group, tensor, gradient == null ? MemorySegment.NULL : gradient, dtype.number()));
     }
 
     @Override

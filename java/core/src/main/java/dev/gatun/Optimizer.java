@@ -28,6 +28,11 @@ import java.util.concurrent.ConcurrentHashMap;
  * }
  * }</pre>
  *
+ * <p>Weights and gradients may be F32 or F64 alike, or each F32, {@link DType#BF16} or {@link DType#F16}; the arithmetic
+ * and the state are then F32. A weight of BF16 or F16 has a master in F32, the state {@code master}: it begins as the
+ * weight at the first step, the rule moves it, and its {@link Rounding} is written to the weight. From then on the master
+ * counts: what others write into the weight is overwritten by the next step.
+ *
  * <p>A step is all or nothing. With {@code checkFinite}, the default, a NaN or an infinity in any gradient refuses it:
  * no bit of weights, state and counters changes, and {@link #report} names the parameter. Without it, the result is
  * what IEEE 754 makes of the formulas. A parameter without a gradient is left out: no decay, no state change, no step
@@ -44,6 +49,8 @@ public final class Optimizer implements AutoCloseable {
     private final List<Parameter> parameters;
     private final boolean checkFinite;
     private final boolean zeroGradients;
+    private final Rounding rounding;
+    private final long seed;
     private final OptimizerState state;
     private final Backend.Plan plan;
     private final Gradients gradients;
@@ -67,7 +74,9 @@ public final class Optimizer implements AutoCloseable {
         requireUsable(fixed);
         groups.forEach(Optimizer::warnOfFanInOne);
 
-        OptimizerState memory = new OptimizerState(groups, builder.state);
+        rounding = builder.rounding;
+        seed = builder.seed;
+        OptimizerState memory = new OptimizerState(groups, builder.state, rounding, seed);
         try {
             for (int i = 0; i < parameters.size(); i++) {
                 for (Tensor tensor : memory.tensors(i)) {
@@ -153,6 +162,8 @@ public final class Optimizer implements AutoCloseable {
         private final List<ParameterGroup> groups = new ArrayList<>();
         private boolean checkFinite = true;
         private boolean zeroGradients;
+        private Rounding rounding = Rounding.NEAREST;
+        private long seed;
         private Backend backend;
         private List<Tensor> state;
 
@@ -190,10 +201,23 @@ public final class Optimizer implements AutoCloseable {
          *
          * @param state parameter by parameter, a tensor of the weight's type and shape for each of the rule's
          *     {@link Rule#slots}, or F64 [n] for a slot of n numbers, as {@link Optimizer#state} says of an
-         *     optimizer that allocates; it has to stay open as long as the optimizer
+         *     optimizer that allocates; for a weight of BF16 or F16 in F32, and one more for its master; it has to
+         *     stay open as long as the optimizer
          */
         public Builder adoptState(List<Tensor> state) {
             this.state = List.copyOf(Check.notNull("state", state));
+            return this;
+        }
+
+        /** How weights of BF16 and F16 are made from their masters; {@link Rounding#NEAREST} unless this is called. */
+        public Builder rounding(Rounding rounding) {
+            this.rounding = Check.notNull("rounding", rounding);
+            return this;
+        }
+
+        /** What stochastic rounding draws from; any number, 0 unless this is called. */
+        public Builder seed(long seed) {
+            this.seed = seed;
             return this;
         }
 
@@ -224,8 +248,8 @@ public final class Optimizer implements AutoCloseable {
      * Says where all gradients are, in the order of {@link #parameters}; null for a parameter that has none. They stay
      * bound until others are. Nothing changes if one is refused.
      *
-     * @throws IllegalArgumentException naming the parameter, for a gradient whose type, shape or device is not its
-     *     weight's, which overlaps a weight, state or another gradient, or which is read-only and to be zeroed
+     * @throws IllegalArgumentException naming the parameter, for a gradient whose type does not go with its weight's or
+     *     whose shape or device differs, which overlaps a weight, state or another gradient, or which is read-only and to be zeroed
      */
     public void bindGradients(List<Tensor> gradients) {
         requireUse();
@@ -254,7 +278,11 @@ public final class Optimizer implements AutoCloseable {
     }
 
     private void tellPlan(int index, Tensor gradient) {
-        plan.gradient(state.backendGroup(index), state.member(index), gradient == null ? null : gradient.memory());
+        plan.gradient(
+                state.backendGroup(index),
+                state.member(index),
+                gradient == null ? null : gradient.memory(),
+                gradient == null ? parameters.get(index).weight().dtype() : gradient.dtype());
     }
 
     /** Whether a parameter's rule looks at its layer's input: {@link Nsgd}, for weights of two or more dimensions. */
@@ -380,6 +408,16 @@ public final class Optimizer implements AutoCloseable {
         return groups;
     }
 
+    /** How weights of BF16 and F16 are made from their masters. */
+    public Rounding rounding() {
+        return rounding;
+    }
+
+    /** What stochastic rounding draws from. */
+    public long seed() {
+        return seed;
+    }
+
     /** Where steps are computed. */
     public Device device() {
         return device;
@@ -389,7 +427,7 @@ public final class Optimizer implements AutoCloseable {
      * A view of a parameter's state, as long as the optimizer is open.
      *
      * @param parameter its index in {@link #parameters}
-     * @param slot one of its rule's {@link Rule#slots}
+     * @param slot one of its rule's {@link Rule#slots}; for a weight of BF16 or F16 also {@code master}, the weight in F32
      */
     public Tensor state(int parameter, String slot) {
         requireOpen();
@@ -430,17 +468,22 @@ public final class Optimizer implements AutoCloseable {
         stepped = false;
     }
 
-    /** The memory traffic of a step in bytes per parameter element, see {@link Rule#bytesPerParameter}. */
+    /**
+     * The memory traffic of a step in bytes per parameter element, see {@link Rule#bytesPerParameter}, with the gradients
+     * that are bound; one that is not counts as one of its weight's type.
+     */
     public double bytesPerParameter() {
         double bytes = 0;
         double length = 0;
-        for (ParameterGroup group : groups) {
-            for (Parameter parameter : group.parameters()) {
-                DType dtype = parameter.weight().dtype();
-                double each = group.rule().bytesPerParameter(dtype, checkFinite) + (zeroGradients ? dtype.bytes() : 0);
-                bytes += each * parameter.weight().length();
-                length += parameter.weight().length();
-            }
+        for (int i = 0; i < parameters.size(); i++) {
+            Tensor weight = parameters.get(i).weight();
+            DType gradient = gradients.dtype(i);
+            double each = groups.get(state.owner(state.backendGroup(i)))
+                            .rule()
+                            .bytesPerParameter(weight.dtype(), gradient, checkFinite)
+                    + (zeroGradients ? gradient.bytes() : 0);
+            bytes += each * weight.length();
+            length += weight.length();
         }
         return length == 0 ? 0 : bytes / length;
     }
@@ -469,8 +512,8 @@ public final class Optimizer implements AutoCloseable {
      * Going on from there gives the same bits as never having stopped. Everything is checked before anything is
      * written.
      *
-     * @throws CheckpointException saying what differs, if it is damaged or of other rules, names, shapes or types. The
-     *     learning rates alone may differ: they are the run's.
+     * @throws CheckpointException saying what differs, if it is damaged or of other rules, names, shapes, types or, with
+     *     masters, rounding. The learning rates alone may differ: they are the run's.
      */
     public void load(Path file) throws IOException {
         requireUse();

@@ -10,9 +10,13 @@ import java.util.List;
 
 /**
  * The memory of an optimizer: state tensors and step counters, zero at first. The parameters of a group that share a
- * type are one group of the backend; the counters of each have one long per tensor and one for the group.
+ * type are one group of the backend; the counters of each have one long per tensor and one for the group. Weights of BF16
+ * and F16 have one state tensor more, behind their rule's: {@value #MASTER}.
  */
 final class OptimizerState {
+    /** The slot of the weights in F32, for weights of BF16 and F16. */
+    static final String MASTER = "master";
+
     /** Where a parameter is among the backend's groups. */
     private record Place(int group, int member) {}
 
@@ -28,11 +32,16 @@ final class OptimizerState {
     /** The optimizer's group of every group of the backend. */
     private final List<Integer> owners = new ArrayList<>();
 
+    private final Rounding rounding;
+    private final long seed;
+
     /**
      * @param adopted the caller's memory for all state tensors, parameter by parameter and slot by slot, which keeps
      *     its contents; null to allocate zeros
      */
-    OptimizerState(List<ParameterGroup> groups, List<Tensor> adopted) {
+    OptimizerState(List<ParameterGroup> groups, List<Tensor> adopted, Rounding rounding, long seed) {
+        this.rounding = rounding;
+        this.seed = seed;
         try {
             requireCount(groups, adopted);
             Iterator<Tensor> next = adopted == null ? null : adopted.iterator();
@@ -46,19 +55,23 @@ final class OptimizerState {
     }
 
     private static void requireCount(List<ParameterGroup> groups, List<Tensor> adopted) {
-        int needed = groups.stream()
-                .mapToInt(group ->
-                        group.parameters().size() * group.rule().slots().size())
-                .sum();
+        int needed = 0;
+        for (ParameterGroup group : groups) {
+            Recipe recipe = RuleForm.recipe(group.rule());
+            needed += group.parameters().stream()
+                    .mapToInt(parameter -> slots(parameter.weight(), recipe).size())
+                    .sum();
+        }
         if (adopted != null && adopted.size() != needed) {
             throw new IllegalArgumentException("state has " + adopted.size() + " tensors, and the parameters need "
-                    + needed + ": one for each of a rule's slots(), parameter by parameter");
+                    + needed
+                    + ": one for each of a rule's slots(), and one for the master of a weight of BF16 or F16, parameter by"
+                    + " parameter");
         }
     }
 
     private void add(ParameterGroup group, int owner, Iterator<Tensor> adopted) {
         Recipe recipe = RuleForm.recipe(group.rule());
-        List<String> names = recipe.slots();
         int first = backendGroups.size();
         List<DType> types = group.parameters().stream()
                 .map(p -> p.weight().dtype())
@@ -73,23 +86,32 @@ final class OptimizerState {
             members.get(type).add(member(parameter, state, recipe));
             parameters.add(parameter);
             tensors.add(state);
-            slots.add(names);
+            slots.add(slots(parameter.weight(), recipe));
         }
         for (int type = 0; type < types.size(); type++) {
             MemorySegment counters =
                     arena.allocate(ValueLayout.JAVA_LONG, members.get(type).size() + 1);
-            backendGroups.add(new Backend.Group(recipe, types.get(type), List.copyOf(members.get(type)), counters));
+            backendGroups.add(new Backend.Group(
+                    recipe, types.get(type), rounding, seed, List.copyOf(members.get(type)), counters));
             owners.add(owner);
         }
+    }
+
+    private static List<String> slots(Tensor weight, Recipe recipe) {
+        List<String> names = new ArrayList<>(recipe.slots());
+        if (weight.dtype().isHalf()) {
+            names.add(MASTER);
+        }
+        return names;
     }
 
     private List<Tensor> allocate(Parameter parameter, Recipe recipe) {
         Tensor weight = parameter.weight();
         List<Tensor> state = new ArrayList<>();
-        for (int slot = 0; slot < recipe.slots().size(); slot++) {
+        for (int slot = 0; slot < slots(weight, recipe).size(); slot++) {
             Tensor tensor = recipe.scalar(slot)
                     ? Tensor.allocate(arena, DType.F64, recipe.scalarLength(parameter))
-                    : Tensor.allocate(arena, weight.dtype(), weight.shape());
+                    : Tensor.allocate(arena, weight.dtype().arithmetic(), weight.shape());
             for (long i = 0; i < recipe.powers(parameter) && recipe.scalar(slot); i++) {
                 tensor.set(i, NO_POWER);
             }
@@ -101,11 +123,12 @@ final class OptimizerState {
     private static List<Tensor> adopt(Parameter parameter, Recipe recipe, Iterator<Tensor> adopted) {
         List<Tensor> state = new ArrayList<>();
         Tensor weight = parameter.weight();
-        for (int slot = 0; slot < recipe.slots().size(); slot++) {
+        List<String> names = slots(weight, recipe);
+        for (int slot = 0; slot < names.size(); slot++) {
             Tensor tensor = adopted.next();
-            DType dtype = recipe.scalar(slot) ? DType.F64 : weight.dtype();
+            DType dtype = recipe.scalar(slot) ? DType.F64 : weight.dtype().arithmetic();
             long[] shape = recipe.scalar(slot) ? new long[] {recipe.scalarLength(parameter)} : weight.shape();
-            String name = "the state " + recipe.slots().get(slot) + " of '" + parameter.name() + "'";
+            String name = "the state " + names.get(slot) + " of '" + parameter.name() + "'";
             if (tensor.dtype() != dtype || !Arrays.equals(tensor.shape(), shape)) {
                 throw new IllegalArgumentException(
                         name + " must be " + dtype + Arrays.toString(shape) + ", and is " + tensor);
@@ -116,19 +139,23 @@ final class OptimizerState {
         return state;
     }
 
-    private static Backend.Member member(Parameter parameter, List<Tensor> state, Recipe recipe) {
+    /** {@code state} has a slot for each of {@link #slots}. */
+    private Backend.Member member(Parameter parameter, List<Tensor> state, Recipe recipe) {
         Tensor weight = parameter.weight();
+        int slots = recipe.slots().size();
         boolean matrix = weight.dimensions() >= 2;
         boolean decay = parameter.decay() && (matrix || !recipe.decaysMatricesOnly());
         return new Backend.Member(
                 weight.memory(),
-                state.stream().map(Tensor::memory).toList(),
+                weight.dtype().isHalf() ? state.get(slots).memory() : null,
+                state.subList(0, slots).stream().map(Tensor::memory).toList(),
                 weight.length(),
                 weight.rows(),
                 matrix,
                 decay,
                 recipe.powers(parameter),
-                parameter.groups());
+                parameter.groups(),
+                parameters.size());
     }
 
     /** How many input powers a parameter has; 0 if it takes no input. */
@@ -146,6 +173,12 @@ final class OptimizerState {
                 .get(slots.get(parameter).indexOf("power"))
                 .get(0);
         return first > 0;
+    }
+
+    /** Whether anything of the optimizer depends on its seed. */
+    boolean drawsRoundings() {
+        return rounding == Rounding.STOCHASTIC
+                && parameters.stream().anyMatch(p -> p.weight().dtype().isHalf());
     }
 
     List<Backend.Group> backendGroups() {

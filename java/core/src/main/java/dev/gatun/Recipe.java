@@ -26,7 +26,7 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
      * @param slots the names of its state tensors
      * @param scalars the names of its state scalars, one double for each parameter
      * @param readOnly how many of the slots a step only reads
-     * @param summed how many arrays it reads before the update, for sums over its tensor
+     * @param summed how many arrays it reads before the update, for sums over its tensor; the gradient is one of them
      * @param pooled whether its sums are over all tensors of its group
      * @param powers how many input powers a parameter has, see gatun_tensor; null if the rule takes no inputs
      * @param arguments writes its argument struct
@@ -167,17 +167,20 @@ record Recipe(Update update, List<Transform> transforms, List<Average> averages,
         return update.powers() == null ? 1 : powers(parameter);
     }
 
-    /** Elements read and written per parameter and step. */
-    double words(boolean checkFinite) {
-        // weight, gradient, weight; slots there and back; what the update's own sums read
-        double words = 3 + 2 * update.slots().size() - update.readOnly() + update.summed();
-        if (!transforms.isEmpty() || checkFinite && update.summed() == 0) {
-            words += 1; // moments of the gradient; beside sums of the same gradient they are free
-        }
+    /** Bytes read and written per parameter and step, for weights and gradients of these types. */
+    double bytes(DType weight, DType gradient, boolean checkFinite) {
+        // weight or master, and slots, there and back; what the update's own sums read beside the gradient
+        double words = 2 + 2 * update.slots().size() - update.readOnly() + Math.max(0, update.summed() - 1);
         for (Average average : averages) {
             words += 2.0 / average.period(); // its slot there and back; the weight is at hand
         }
-        return words;
+        int gradients = 1 + Math.min(1, update.summed());
+        if (!transforms.isEmpty() || checkFinite && update.summed() == 0) {
+            gradients += 1; // moments of the gradient; beside sums of the same gradient they are free
+        }
+        return words * weight.arithmetic().bytes()
+                + gradients * gradient.bytes()
+                + (weight.isHalf() ? weight.bytes() : 0);
     }
 
     private static String numbered(String name, List<String> taken) {

@@ -97,6 +97,14 @@ public sealed interface Rule
      *     the rule does so anyway
      */
     default double bytesPerParameter(DType dtype, boolean checkFinite) {
-        return RuleForm.recipe(this).words(checkFinite) * dtype.bytes();
+        return bytesPerParameter(dtype, dtype, checkFinite);
+    }
+
+    /**
+     * As {@link #bytesPerParameter(DType, boolean)} where gradients have another type than weights. State, and the master
+     * of a weight of BF16 or F16, are F32 then, and such a weight is only written.
+     */
+    default double bytesPerParameter(DType weight, DType gradient, boolean checkFinite) {
+        return RuleForm.recipe(this).bytes(weight, gradient, checkFinite);
     }
 }

@@ -87,7 +87,7 @@ public final class Safetensors {
     /**
      * A read-only tensor in host memory: a view of the file, or a copy where the file has it unaligned.
      *
-     * @throws IllegalArgumentException if there is none of the name, or its type is not F32 or F64
+     * @throws IllegalArgumentException if there is none of the name, or its type is not a {@link DType}
      */
     public Tensor tensor(String name) {
         SafetensorsHeader.Entry entry = header.entries().get(name);
@@ -95,13 +95,11 @@ public final class Safetensors {
             throw new IllegalArgumentException(
                     file + " has no tensor '" + name + "'" + Nearest.hint(name, List.copyOf(names())));
         }
-        DType dtype = switch (entry.dtype()) {
-            case "F32" -> DType.F32;
-            case "F64" -> DType.F64;
-            default ->
-                throw new IllegalArgumentException(
-                        "tensor '" + name + "' of " + file + " is " + entry.dtype() + "; only F32 and F64 are read");
-        };
+        DType dtype = Arrays.stream(DType.values())
+                .filter(type -> type.name().equals(entry.dtype()))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("tensor '" + name + "' of " + file + " is "
+                        + entry.dtype() + "; only " + Arrays.toString(DType.values()) + " are read"));
         MemorySegment memory = bytes(name);
         if (memory.address() % dtype.bytes() != 0) {
             memory = Arena.ofAuto()

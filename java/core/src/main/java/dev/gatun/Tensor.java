@@ -91,19 +91,25 @@ public record Tensor(MemorySegment memory, DType dtype, Device.Kind location, lo
     /** The element at index {@code i} of the flat memory. */
     public double get(long i) {
         requireHost("get");
-        return dtype == DType.F32
-                ? memory.getAtIndex(ValueLayout.JAVA_FLOAT, i)
-                : memory.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
+        return element(i);
     }
 
     /** Sets the element at index {@code i} of the flat memory, rounded to the tensor's type. */
     public void set(long i, double value) {
         requireHost("set");
-        if (dtype == DType.F32) {
-            memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) value);
-        } else {
-            memory.setAtIndex(ValueLayout.JAVA_DOUBLE, i, value);
+        switch (dtype) {
+            case F32 -> memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) value);
+            case F64 -> memory.setAtIndex(ValueLayout.JAVA_DOUBLE, i, value);
+            case BF16, F16 -> memory.setAtIndex(ValueLayout.JAVA_SHORT, i, HalfPrecision.of(dtype, value));
         }
+    }
+
+    private double element(long i) {
+        return switch (dtype) {
+            case F32 -> memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            case F64 -> memory.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
+            case BF16, F16 -> HalfPrecision.toFloat(dtype, memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
+        };
     }
 
     /** A copy of the elements, those of F64 rounded. */
@@ -114,7 +120,7 @@ public record Tensor(MemorySegment memory, DType dtype, Device.Kind location, lo
         }
         float[] values = new float[Math.toIntExact(length())];
         for (int i = 0; i < values.length; i++) {
-            values[i] = (float) memory.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
+            values[i] = (float) element(i);
         }
         return values;
     }
@@ -127,7 +133,7 @@ public record Tensor(MemorySegment memory, DType dtype, Device.Kind location, lo
         }
         double[] values = new double[Math.toIntExact(length())];
         for (int i = 0; i < values.length; i++) {
-            values[i] = memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            values[i] = element(i);
         }
         return values;
     }

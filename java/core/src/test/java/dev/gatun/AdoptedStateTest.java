@@ -45,14 +45,14 @@ class AdoptedStateTest {
     @MethodSource("subjects")
     void sameBitsAndGoingOnIsAsIfNeverStopped(Subject subject) {
         try (Run own = new Run(subject, device)) {
-            List<Tensor> memory = like(own.state());
+            List<Tensor> memory = like(own.memory());
             long[] taken;
             byte[] weights;
             try (Run first = new Run(subject, device, builder -> builder.adoptState(memory))) {
                 own.steps(1, 3);
                 first.steps(1, 3);
                 assertThat(first.bits()).isEqualTo(own.bits());
-                assertThat(first.state()).isEqualTo(memory);
+                assertThat(first.memory()).isEqualTo(memory);
             }
             // Counts of groups are not kept: from here on every parameter has a gradient in every step.
             try (Run straight = new Run(subject, device);

@@ -25,7 +25,10 @@ enum Fault {
     IGNORES_GRADIENT_SCALE("equalsReference"),
     CLIPS_EACH_TENSOR("equalsReference"),
     MOVES_WITHOUT_LR("standsStillWithoutLr"),
-    NEVER_THE_SAME("repeatsItsBits");
+    NEVER_THE_SAME("repeatsItsBits"),
+    ROUNDS_HALF_UP("roundsItsMasters"),
+    DRAWS_THE_SAME_EVERY_STEP("roundsItsMasters"),
+    FORGETS_ITS_MASTERS("equalsReference");
 
     final String noticedBy;
 

@@ -69,8 +69,8 @@ final class GuardPages {
         List<List<MemorySegment>> buffers = new ArrayList<>();
         for (long[] shape : shapes) {
             List<MemorySegment> own = new ArrayList<>();
-            for (int i = 0; i < 8; i++) { // weight, gradient, and as many states as any rule here has
-                own.add(guarded(length(shape) * dtype.bytes(), behind));
+            for (int i = 0; i < 9; i++) { // weight, gradient, master, and as many states as any rule here has
+                own.add(guarded(length(shape) * (i < 2 ? dtype : dtype.arithmetic()).bytes(), behind));
             }
             buffers.add(own);
         }
@@ -87,27 +87,29 @@ final class GuardPages {
                 List<Backend.Member> members = new ArrayList<>();
                 for (int i = 0; i < shapes.length; i++) {
                     List<MemorySegment> own = buffers.get(i);
-                    own.subList(2, 8).forEach(state -> state.fill((byte) 0));
+                    own.subList(2, 9).forEach(state -> state.fill((byte) 0));
                     Tensor gradient = Tensor.of(own.get(1), dtype, shapes[i]);
                     for (long k = 0; k < gradient.length(); k++) {
                         gradient.set(k, random.nextGaussian());
                     }
                     long length = length(shapes[i]) + overstated;
                     long rows = overstated == 0 ? shapes[i][0] : 1;
-                    List<MemorySegment> state = new ArrayList<>(own.subList(2, 2 + slots));
+                    List<MemorySegment> state = new ArrayList<>(own.subList(3, 3 + slots));
                     for (int slot = 0; slot < slots; slot++) {
                         if (recipe.scalar(slot)) { // one double, whatever the parameter's length and type
                             state.set(slot, scalars.get(i));
                         }
                     }
                     scalars.get(i).fill((byte) 0);
-                    members.add(new Backend.Member(own.get(0), state, length, rows, shapes[i].length > 1, true, 0, 1));
+                    members.add(new Backend.Member(
+                            own.get(0), own.get(2), state, length, rows, shapes[i].length > 1, true, 0, 1, i));
                 }
                 MemorySegment counters = arena.allocate(ValueLayout.JAVA_LONG, members.size() + 1);
-                NativePlan plan =
-                        new NativePlan(device.context(), List.of(new Backend.Group(recipe, dtype, members, counters)));
+                Rounding rounding = slots % 2 == 0 ? Rounding.NEAREST : Rounding.STOCHASTIC;
+                NativePlan plan = new NativePlan(
+                        device.context(), List.of(new Backend.Group(recipe, dtype, rounding, 1, members, counters)));
                 for (int i = 0; i < members.size(); i++) {
-                    plan.gradient(0, i, buffers.get(i).get(1));
+                    plan.gradient(0, i, buffers.get(i).get(1), dtype);
                 }
                 for (int step = 0; step < 6; step++) { // to the synchronization of a look-ahead
                     plan.step(new double[] {0.01}, 1, step % 2 == 0, step == 5);

@@ -43,9 +43,12 @@ final class ModelBackend implements Backend {
         return Tensor.of(memory, dtype, memory.byteSize() / dtype.bytes()).toDoubles();
     }
 
+    /** Where a gradient is, and its type. */
+    private record Gradient(MemorySegment memory, DType dtype) {}
+
     private final class ModelPlan implements Plan {
         private final List<Group> groups;
-        private final Map<String, MemorySegment> gradients = new HashMap<>();
+        private final Map<String, Gradient> gradients = new HashMap<>();
         private final Map<MemorySegment, double[]> elsewhere = new HashMap<>();
         private double[] firstLr;
         private final Map<String, Input> inputs = new HashMap<>();
@@ -56,8 +59,8 @@ final class ModelBackend implements Backend {
         }
 
         @Override
-        public void gradient(int group, int tensor, MemorySegment gradient) {
-            gradients.put(group + "/" + tensor, gradient);
+        public void gradient(int group, int tensor, MemorySegment gradient, DType dtype) {
+            gradients.put(group + "/" + tensor, gradient == null ? null : new Gradient(gradient, dtype));
         }
 
         @Override
@@ -77,7 +80,7 @@ final class ModelBackend implements Backend {
                     : power;
         }
 
-        private MemorySegment gradient(int group, int tensor) {
+        private Gradient gradient(int group, int tensor) {
             return gradients.get(group + "/" + tensor);
         }
 
@@ -95,7 +98,7 @@ final class ModelBackend implements Backend {
                     if (gradient(g, i) == null) {
                         continue;
                     }
-                    all[i] = read(gradient(g, i), group.dtype());
+                    all[i] = read(gradient(g, i).memory(), gradient(g, i).dtype());
                     double sum = squares(all[i]);
                     squares += sum;
                     boolean finite = is(Fault.CHECKS_ONLY_FIRST_ELEMENTS)
@@ -127,7 +130,7 @@ final class ModelBackend implements Backend {
             if (zeroGradients) {
                 gradients.values().forEach(gradient -> {
                     if (gradient != null) {
-                        gradient.fill((byte) 0);
+                        gradient.memory().fill((byte) 0);
                     }
                 });
             }
@@ -224,7 +227,12 @@ final class ModelBackend implements Backend {
             long groupStep = count(group, count);
             for (int i = 0; i < count; i++) {
                 Member member = group.members().get(i);
-                double[] w = read(member.weight(), group.dtype());
+                boolean begins = group.recipe().averages().stream().allMatch(Recipe.Average::skipIdle)
+                        ? group.counters().getAtIndex(ValueLayout.JAVA_LONG, i) == 0
+                        : groupStep == 1;
+                double[] w = member.master() == null || begins || is(Fault.FORGETS_ITS_MASTERS)
+                        ? read(member.weight(), group.dtype())
+                        : read(member.master(), DType.F32);
                 double[][] state = new double[member.state().size()][];
                 for (int s = 0; s < state.length; s++) {
                     MemorySegment memory = member.state().get(s);
@@ -251,11 +259,18 @@ final class ModelBackend implements Backend {
                     w[0] *= 0.99;
                 }
                 spoil(group, member, i, all, w, before);
-                average(group.recipe(), w, state, rules, t, groupStep);
+                boolean moved = average(group.recipe(), w, state, rules, t, groupStep) || t > 0;
                 if (is(Fault.NO_OP)) {
                     continue;
                 }
-                write(member.weight(), group.dtype(), w);
+                if (member.master() != null) {
+                    write(member.master(), DType.F32, w);
+                }
+                if (member.master() == null || is(Fault.DECAYS_WHAT_IS_SKIPPED)) {
+                    write(member.weight(), group.dtype(), w);
+                } else if (moved) {
+                    round(group, member, w, groupStep);
+                }
                 for (int s = 0; s < state.length; s++) {
                     if (is(Fault.STATE_ELSEWHERE)) {
                         elsewhere.put(member.state().get(s), state[s]);
@@ -266,8 +281,16 @@ final class ModelBackend implements Backend {
             }
         }
 
+        private void round(Group group, Member member, double[] w, long groupStep) {
+            long key = is(Fault.DRAWS_THE_SAME_EVERY_STEP) ? 1 : groupStep;
+            ModelRounding rounding = ModelRounding.of(group, member, key, fault);
+            for (int k = 0; k < w.length; k++) {
+                member.weight().setAtIndex(ValueLayout.JAVA_SHORT, k, rounding.round((float) w[k], k));
+            }
+        }
+
         private static DType type(Group group, int slot) {
-            return group.recipe().scalar(slot) ? DType.F64 : group.dtype();
+            return group.recipe().scalar(slot) ? DType.F64 : group.dtype().arithmetic();
         }
 
         /** Over all parameters of rules that ask for it; here the whole problem has one rule. */
@@ -299,7 +322,8 @@ final class ModelBackend implements Backend {
                         .reinterpret(member.weight().byteSize() + 4)
                         .set(ValueLayout.JAVA_INT_UNALIGNED, member.weight().byteSize(), 0);
             } else if (is(Fault.WRITES_GRADIENTS)) {
-                write(gradient(groups.indexOf(group), i), group.dtype(), all[i]);
+                Gradient gradient = gradient(groups.indexOf(group), i);
+                write(gradient.memory(), gradient.dtype(), all[i]);
             } else if (is(Fault.SWALLOWS_NAN)) {
                 for (int k = 0; k <= last; k++) {
                     w[k] = Double.isNaN(w[k]) ? before[k] : w[k];
@@ -315,11 +339,14 @@ final class ModelBackend implements Backend {
             }
         }
 
-        private void average(Recipe recipe, double[] w, double[][] state, int rules, long t, long groupStep) {
+        /** Answers whether the weights moved. */
+        private boolean average(Recipe recipe, double[] w, double[][] state, int rules, long t, long groupStep) {
+            boolean moved = false;
             for (int a = 0; a < recipe.averages().size(); a++) {
                 Recipe.Average average = recipe.averages().get(a);
                 double[] other = state[rules + a];
                 boolean idle = average.skipIdle() && t == 0;
+                moved |= average.kind() == GatunC.GATUN_LOOKAHEAD() && groupStep % average.k() == 0 && !idle;
                 for (int k = 0; k < w.length && !idle; k++) {
                     if (average.kind() != GatunC.GATUN_LOOKAHEAD()) {
                         double tau = tau(average, groupStep);
@@ -330,6 +357,7 @@ final class ModelBackend implements Backend {
                     }
                 }
             }
+            return moved;
         }
 
         private static double tau(Recipe.Average average, long groupStep) {

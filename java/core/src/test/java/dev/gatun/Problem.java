@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 
 /**
  * Weights of many shapes, and a gradient for each at every step but some: everything a function of step and index, with
- * values that floats hold exactly, so that F32 and F64 begin alike. Every buffer has sentinels around it.
+ * values that the narrower of two types holds exactly, so that a reference in F64 begins alike. Every buffer has sentinels around it.
  */
 final class Problem implements AutoCloseable {
     private static final int MARGIN = 64;
@@ -41,6 +41,7 @@ final class Problem implements AutoCloseable {
 
     private final Arena arena = Arena.ofConfined();
     private final List<MemorySegment> regions = new ArrayList<>();
+    private final Subject.Types values;
     final List<Parameter> parameters = new ArrayList<>();
     final List<Tensor> gradients = new ArrayList<>();
     /** Memory for the inputs of layers, null where a parameter's layer has none. */
@@ -51,20 +52,26 @@ final class Problem implements AutoCloseable {
     }
 
     Problem(DType dtype, long[]... shapes) {
+        this(Subject.Types.of(dtype), Subject.Types.of(dtype), shapes);
+    }
+
+    /** Weights and gradients of types, with the values of others. */
+    Problem(Subject.Types types, Subject.Types values, long[]... shapes) {
+        this.values = values;
         for (int i = 0; i < shapes.length; i++) {
-            Tensor weight = guarded(dtype, shapes[i]);
+            Tensor weight = guarded(types.weight(), shapes[i]);
             SplittableRandom random = new SplittableRandom(i);
             for (long k = 0; k < weight.length(); k++) {
-                weight.set(k, (float) (random.nextGaussian() * 0.5));
+                weight.set(k, rounded(values.weight(), random.nextGaussian() * 0.5));
             }
             Parameter parameter = Parameter.of("p" + i, weight).withGroups(groups(i, shapes[i]));
             inputs.add(
                     hasInput(i, shapes[i])
-                            ? guarded(dtype, inputShape(i, MOST_SAMPLES, parameter))
+                            ? guarded(types.weight().arithmetic(), inputShape(i, MOST_SAMPLES, parameter))
                                     .memory()
                             : null);
             parameters.add(i % 4 == 2 ? parameter.withoutDecay() : parameter);
-            gradients.add(guarded(dtype, shapes[i]));
+            gradients.add(guarded(types.gradient(), shapes[i]));
         }
     }
 
@@ -105,7 +112,7 @@ final class Problem implements AutoCloseable {
             return null;
         }
         Parameter parameter = parameters.get(i);
-        DType dtype = parameter.weight().dtype();
+        DType dtype = parameter.weight().dtype().arithmetic();
         long[] shape = inputShape(i, 1 + (step + i) % MOST_SAMPLES, parameter);
         long length = Arrays.stream(shape).reduce(1, (a, b) -> a * b);
         Tensor input = Tensor.of(inputs.get(i).asSlice(0, length * dtype.bytes()), dtype, shape);
@@ -126,6 +133,10 @@ final class Problem implements AutoCloseable {
                 optimizer.bindInput(i, input);
             }
         }
+    }
+
+    private static double rounded(DType dtype, double value) {
+        return dtype.isHalf() ? HalfPrecision.toFloat(dtype, HalfPrecision.of(dtype, value)) : (float) value;
     }
 
     private Tensor guarded(DType dtype, long... shape) {
@@ -150,7 +161,8 @@ final class Problem implements AutoCloseable {
             double size = Math.pow(10, i % 4 - 2);
             Tensor gradient = gradients.get(i);
             for (long k = 0; k < gradient.length(); k++) {
-                gradient.set(k, i == 9 && step == 3 ? 0 : (float) (random.nextGaussian() * size + size / 3));
+                double value = random.nextGaussian() * size + size / 3;
+                gradient.set(k, i == 9 && step == 3 ? 0 : rounded(values.gradient(), value));
             }
         }
     }

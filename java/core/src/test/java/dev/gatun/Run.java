@@ -19,13 +19,14 @@ final class Run implements AutoCloseable {
     }
 
     Run(Subject subject, Device device, UnaryOperator<Optimizer.Builder> options) {
-        problem = new Problem(subject.dtype());
+        problem = new Problem(subject.types(), subject.values(), Problem.SHAPES);
         Rule rule = subject.rule();
         int half = problem.parameters.size() / 2;
         Optimizer.Builder builder = Optimizer.builder(device)
                 .group(ParameterGroup.of(rule, problem.parameters.subList(0, half))
                         .withSchedule(Schedule.warmup(3).then(Schedule.step(4, 0.5))))
                 .group(rule.withLr(rule.lr() / 2), problem.parameters.subList(half, problem.parameters.size()));
+        builder.rounding(subject.types().rounding()).seed(Subject.SEED);
         if (subject.backend() != null) {
             builder.backend(subject.backend());
         }
@@ -59,6 +60,7 @@ final class Run implements AutoCloseable {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         bytes.writeBytes(problem.weightBits());
         bytes.writeBytes(Problem.bits(state()));
+        bytes.writeBytes(Problem.bits(masters()));
         for (int i = 0; i < optimizer.parameters().size(); i++) {
             bytes.writeBytes((optimizer.stepsTaken(i) + ",").getBytes(StandardCharsets.US_ASCII));
         }
@@ -75,6 +77,32 @@ final class Run implements AutoCloseable {
             }
         }
         return state;
+    }
+
+    /** State and masters, parameter by parameter, as an optimizer adopts them. */
+    List<Tensor> memory() {
+        List<Tensor> memory = new ArrayList<>();
+        List<String> slots = optimizer.groups().getFirst().rule().slots();
+        for (int i = 0; i < optimizer.parameters().size(); i++) {
+            for (String slot : slots) {
+                memory.add(optimizer.state(i, slot));
+            }
+            if (optimizer.parameters().get(i).weight().dtype().isHalf()) {
+                memory.add(optimizer.state(i, "master"));
+            }
+        }
+        return memory;
+    }
+
+    /** The weights as the arithmetic has them: masters, where there are some and they have begun. */
+    List<Tensor> masters() {
+        List<Tensor> masters = new ArrayList<>();
+        for (int i = 0; i < problem.parameters.size(); i++) {
+            Tensor weight = problem.parameters.get(i).weight();
+            boolean begun = weight.dtype().isHalf() && optimizer.stepsTaken(i) > 0;
+            masters.add(begun ? optimizer.state(i, "master") : weight);
+        }
+        return masters;
     }
 
     @Override

@@ -68,7 +68,7 @@ class SafetensorsTest {
         assertThat(read.tensor("b").toFloats()).as("unaligned in the file").containsExactly(0, 0);
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> read.tensor("a"))
-                .withMessageContaining("is U8; only F32 and F64 are read");
+                .withMessageContaining("is U8; only [F32, F64, BF16, F16] are read");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> read.tensor("c"))
                 .withMessageContaining("has no tensor 'c'");

@@ -54,7 +54,7 @@ class TraceTest {
             "lookahead_adam");
 
     static Stream<Arguments> traces() {
-        return TRACES.stream().flatMap(name -> Stream.of(DType.values()).map(dtype -> Arguments.of(name, dtype)));
+        return TRACES.stream().flatMap(name -> Stream.of(DType.F32, DType.F64).map(dtype -> Arguments.of(name, dtype)));
     }
 
     @ParameterizedTest

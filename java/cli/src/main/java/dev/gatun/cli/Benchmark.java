@@ -25,7 +25,9 @@ import java.util.function.LongConsumer;
  *
  * <p>All optimizers work on the same weights and gradients and own their state. The loops work on flat arrays of their own: as
  * many as the optimizer has tensors per parameter (weight, gradient, state), all written but the gradient; look-ahead's slow
- * weights, which move every k-th step only, are not among them. Where the bytes still differ (a reduction reads the gradient a
+ * weights, which move every k-th step only, are not among them. With weights and gradients of BF16 or F16 they are as many F32
+ * arrays as masters and state, and one of half their length, which is as much as a gradient read and a weight written; that a
+ * processor reads what it is about to overwrite is not allowed for. Where the bytes still differ (a reduction reads the gradient a
  * second time) the loop's time is scaled by the bytes.
  */
 final class Benchmark implements AutoCloseable {
@@ -79,7 +81,9 @@ final class Benchmark implements AutoCloseable {
             arrays += variant.rule.slots().size();
             flat = Math.max(flat, variant.arrays());
         }
-        return (arrays + flat) * list.parameters() * dtype.bytes();
+        long wide = dtype.arithmetic().bytes();
+        long masters = dtype == dtype.arithmetic() ? 0 : variants.size() * wide;
+        return ((arrays - 2 + flat) * wide + 2L * dtype.bytes() + masters) * list.parameters();
     }
 
     List<BenchResult> run(int rounds, Progress progress) {
@@ -165,21 +169,33 @@ final class Benchmark implements AutoCloseable {
 
     private void prepareLoops(List<Integer> counts) {
         List<MemorySegment> arrays = new ArrayList<>();
+        DType wide = dtype.arithmetic();
         for (int i = 0; i < Math.max(2, counts.getLast()); i++) {
             arrays.add(placement
-                    .place(Tensor.allocate(arena, dtype, list.parameters()))
+                    .place(Tensor.allocate(arena, wide, list.parameters()))
                     .memory());
         }
         for (int count : counts) {
             List<MemorySegment> moved = arrays.subList(0, count);
-            contenders.add(Contender.loop((2 * count - 1) * dtype.bytes(), repeats -> {
+            if (wide == dtype) {
+                contenders.add(Contender.loop((2 * count - 1) * wide.bytes(), repeats -> {
+                    for (long r = 0; r < repeats; r++) {
+                        device.traffic(moved, count - 1, list.parameters(), wide);
+                    }
+                }));
+                continue;
+            }
+            List<MemorySegment> masters = moved.subList(0, count - 1);
+            List<MemorySegment> halves = moved.subList(count - 1, count);
+            contenders.add(Contender.loop(2 * (count - 1) * wide.bytes() + 2 * dtype.bytes(), repeats -> {
                 for (long r = 0; r < repeats; r++) {
-                    device.traffic(moved, count - 1, list.parameters(), dtype);
+                    device.traffic(masters, masters.size(), list.parameters(), wide);
+                    device.traffic(halves, 1, list.parameters() / 2, wide);
                 }
             }));
         }
         copy = contenders.size();
-        contenders.add(Contender.loop(2 * dtype.bytes(), copy(arrays.get(0), arrays.get(1))));
+        contenders.add(Contender.loop(2 * wide.bytes(), copy(arrays.get(0), arrays.get(1))));
     }
 
     /** A plain copy of an array, by as many threads as the optimizers have. */

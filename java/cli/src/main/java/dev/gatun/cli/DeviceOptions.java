@@ -30,9 +30,11 @@ final class DeviceOptions {
 
     @Option(
             names = "--dtype",
-            paramLabel = "f32|f64",
+            paramLabel = "f32|f64|bf16|f16",
             defaultValue = "f32",
-            description = "Type of weights, gradients and state. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "Type of weights, gradients and state; bf16 and f16, which bench alone takes, are of weights and"
+                            + " gradients, with state and masters in f32. Default: ${DEFAULT-VALUE}.")
     private DType dtype;
 
     Device open() {

@@ -72,6 +72,10 @@ final class Replay implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (device.dtype() != device.dtype().arithmetic()) {
+            throw new BadInput("--dtype " + DeviceOptions.word(device.dtype())
+                    + ": traces have weights of full precision; pass f32 or f64");
+        }
         double limit = tolerance();
         if (out != null && files.size() > 1) {
             throw new BadInput(

@@ -18,7 +18,7 @@ class BenchTest {
     private Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"f32", "f64"})
+    @ValueSource(strings = {"f32", "f64", "bf16", "f16"})
     void everyRowIsComplete(String dtype) throws IOException {
         Path json = folder.resolve("bench.json");
         Path png = folder.resolve("bench.png");
@@ -96,7 +96,7 @@ class BenchTest {
         JsonObject first = results.get(0).getAsJsonObject();
         assertThat(first.get("optimizer").getAsString()).startsWith("adamw()");
         assertThat(first.get("ratio_to_adamw").getAsDouble()).isEqualTo(1);
-        assertThat(first.get("bytes_per_parameter").getAsDouble()).isEqualTo(dtype.equals("f32") ? 28 : 56);
+        assertThat(first.get("bytes_per_parameter").getAsDouble()).isEqualTo(dtype.equals("f64") ? 56 : 28);
         assertThat(results.get(5).getAsJsonObject().get("parameters").getAsLong())
                 .isEqualTo(280);
         assertThat(run.out()).contains("tiny:", "40x7:", "sing", "share", "plain copy");

@@ -49,7 +49,7 @@ class MainTest {
                 "checkpoint verify",
                 "checkpoint diff one",
                 "replay",
-                "replay x --dtype bf16",
+                "replay x --dtype bf8",
                 "replay x --device tpu",
                 "replay x --isa mmx",
                 "replay x --threads two",
