@@ -14,7 +14,7 @@
 
 #include "gatun.h"
 
-#define GATUN_CUDA_BACKEND_ABI 2
+#define GATUN_CUDA_BACKEND_ABI 3
 #define GATUN_CUDA_BACKEND_SYMBOL "gatun_cuda_backend"
 
 #ifdef __cplusplus
@@ -50,6 +50,8 @@ typedef struct GatunCudaBackend {
   int32_t (*plan_destroy)(GatunCudaPlan* plan);
   /* only noted; the next run takes what has changed to the device in one copy */
   void (*plan_gradient)(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient);
+  /* Checked; null for none. Likewise only noted; it may need memory, and after a failure the input is what it was. */
+  int32_t (*plan_input)(GatunCudaPlan* plan, int64_t group, int64_t tensor, const gatun_input* input);
   /* learning rates and gradient scale for the runs that follow in the stream */
   int32_t (*plan_values)(GatunCudaPlan* plan, const gatun_step_arguments* arguments);
   /* Asynchronous. Takes the values along, except while the stream is being captured: then plan_values, called before a

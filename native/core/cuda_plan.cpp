@@ -38,7 +38,9 @@ class CudaPlan final : public gatun_plan {
         fail(GATUN_UNAVAILABLE, "group %lld: this version takes BF16 and F16 weights on the CPU only", (long long)g);
       for (int64_t i = 0; i < groups[g].count; ++i)
         require_same(groups[g].tensors[i].gradient, groups[g].tensors[i].gradient_dtype, groups[g].dtype, g, i);
-      shapes_.push_back({groups[g].count, groups[g].dtype});
+      shapes_.push_back({groups[g].count, groups[g].dtype, {}});
+      for (int64_t i = 0; i < groups[g].count && rule_inputs(groups[g]); ++i)
+        shapes_.back().powers.push_back(groups[g].tensors[i].powers);
       tensors += groups[g].count;
     }
     if (tensors > INT32_MAX)
@@ -48,19 +50,16 @@ class CudaPlan final : public gatun_plan {
   ~CudaPlan() override { backend_->plan_destroy(plan_); }  // a failure here is that of an earlier step
 
   void gradient(int64_t group, int64_t tensor, void* address, int32_t dtype) override {
-    if (group < 0 || group >= int64_t(shapes_.size()))
-      fail(GATUN_INVALID_ARGUMENT, "group %lld; there are %zu", (long long)group, shapes_.size());
-    const GroupShape& shape = shapes_[size_t(group)];
-    if (tensor < 0 || tensor >= shape.count)
-      fail(GATUN_INVALID_ARGUMENT, "tensor %lld; group %lld has %lld", (long long)tensor, (long long)group,
-           (long long)shape.count);
-    check_gradient(address, dtype, shape.dtype, group, tensor);
-    require_same(address, dtype, shape.dtype, group, tensor);
+    const int32_t arithmetic = shape_of(group, tensor).dtype;
+    check_gradient(address, dtype, arithmetic, group, tensor);
+    require_same(address, dtype, arithmetic, group, tensor);
     backend_->plan_gradient(plan_, group, tensor, address);
   }
 
-  void input(int64_t, int64_t, const gatun_input*) override {
-    fail(GATUN_UNAVAILABLE, "this version takes layer inputs on the CPU only");
+  void input(int64_t group, int64_t tensor, const gatun_input* input) override {
+    const GroupShape& shape = shape_of(group, tensor);
+    if (input != nullptr) check_input(*input, shape.powers.empty() ? 0 : shape.powers[size_t(tensor)], group, tensor);
+    cuda_check(backend_->plan_input(plan_, group, tensor, input), "taking a layer's input on the GPU");
   }
 
   void reduce(const gatun_step_arguments& arguments) override { run(arguments, GATUN_PHASE_REDUCE); }
@@ -89,7 +88,18 @@ class CudaPlan final : public gatun_plan {
   struct GroupShape {
     int64_t count;
     int32_t dtype;
+    std::vector<int64_t> powers;  // of its tensors; empty if the rule takes no inputs
   };
+
+  const GroupShape& shape_of(int64_t group, int64_t tensor) const {
+    if (group < 0 || group >= int64_t(shapes_.size()))
+      fail(GATUN_INVALID_ARGUMENT, "group %lld; there are %zu", (long long)group, shapes_.size());
+    const GroupShape& shape = shapes_[size_t(group)];
+    if (tensor < 0 || tensor >= shape.count)
+      fail(GATUN_INVALID_ARGUMENT, "tensor %lld; group %lld has %lld", (long long)tensor, (long long)group,
+           (long long)shape.count);
+    return shape;
+  }
 
   void run(const gatun_step_arguments& arguments, int32_t phases) {
     check_step(arguments, int64_t(shapes_.size()));

@@ -32,7 +32,7 @@ void CpuPlan::add_powered(Tensor& t, const gatun_tensor& from) {
 void CpuPlan::input(int64_t group, int64_t tensor, const gatun_input* input) {
   const Tensor& t = tensors_[tensor_index(group, tensor)];
   if (input == nullptr) {
-    if (t.powered >= 0) powered_[size_t(t.powered)].input.address = nullptr;
+    if (t.powered >= 0) powered_[size_t(t.powered)].bound = false;
     return;
   }
   const int64_t powers = t.powered < 0 ? 0 : int64_t(powered_[size_t(t.powered)].means.size());

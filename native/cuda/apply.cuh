@@ -1,6 +1,6 @@
 // apply.cuh - k_apply: the elementwise pass over weights and state, for one rule in one form and one type.
 #pragma once
-#include "cuda/intrinsics.cuh"
+#include "cuda/power.cuh"
 #include "cuda/tables.h"
 #include "rules/average.h"
 #include "rules/gradient.h"
@@ -56,7 +56,7 @@ constexpr int kSlotsOf = R::slots(variant);
 template <class R, int variant, class T>
 GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T* weight, T* gradient,
                                void* const* state, int64_t begin, int n, bool aligned, T scale,
-                               const RowMeans<T>& means, bool swapped, bool zero) {
+                               const RowMeans<T>& means, const ChannelFactors<T>& factors, bool swapped, bool zero) {
   constexpr int kSlots = kSlotsOf<R, variant>;
   T* s[kSlots + 1];
 #pragma unroll
@@ -73,7 +73,11 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
       T one[kSlots + 1];
 #pragma unroll
       for (int k = 0; k < kSlots; ++k) one[k] = x[k].v[e];
-      R::template update<variant>(c, g.v[e], w.v[e], one);
+      if constexpr (R::kInputs)
+        R::template update<variant>(c, g.v[e], w.v[e], one,
+                                    factors.values == nullptr ? c.inverse : factors(uint32_t(i + e)));
+      else
+        R::template update<variant>(c, g.v[e], w.v[e], one);
 #pragma unroll
       for (int k = 0; k < kSlots; ++k) x[k].v[e] = one[k];
     }
@@ -168,10 +172,12 @@ GATUN_DEVICE void apply_rule(const Tables& tables, int64_t chunk) {
   const auto place = Place<T>::of(tables, chunk);
   if (place.gradient == nullptr) return;
   const TensorEntry& t = place.t;
+  ChannelFactors<T> factors{};
+  if constexpr (R::kInputs) factors = ChannelFactors<T>::of(tables, t, place.range.begin);
   update_chunk<R, variant>(
       *reinterpret_cast<const Coefficients*>(tables.coefficients + int64_t(place.tensor) * kCoefficientsBytes),
       place.at(t.weight), place.at(place.gradient), t.state, place.range.begin, int(place.range.length),
-      place.aligned(), T(place.step.scale), place.means(tables, place.step.centered != 0), R::swaps(*t.steps),
+      place.aligned(), T(place.step.scale), place.means(tables, place.step.centered != 0), factors, R::swaps(*t.steps),
       (tables.flags & GATUN_ZERO_GRADIENTS) != 0);
 }
 
@@ -187,7 +193,7 @@ GATUN_DEVICE void zero_chunk(const Tables& tables, int64_t chunk) {
 // Five arrays (AMSGrad), or four in double, are more than 64 registers hold; they also have as many bytes on their way
 // with three blocks as the others with four.
 template <class R, int variant, class T>
-constexpr int kBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 2 ? 3 : 4;
+constexpr int kBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 2 || R::kInputs ? 3 : 4;
 
 // Backwards: what the reduction has read last is still in L2 (PERFORMANCE: 1 to 2 bytes per parameter of 32).
 template <class R, int variant, class T>

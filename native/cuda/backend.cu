@@ -180,7 +180,8 @@ const char* error_remedy(int32_t error) {
     case cudaErrorStubLibrary:
       return "libcuda.so.1 is the toolkit's stub, not a driver; take the stubs folder out of LD_LIBRARY_PATH";
     case cudaErrorStreamCaptureUnsupported:
-      return "A step can be captured when the device knows all gradients' addresses: take one step, or call "
+      return "A step can be captured when the device knows all addresses of gradients and inputs: take one step, or "
+             "call "
              "gatun_plan_values, after binding them and before the capture";
     case cudaErrorMemoryAllocation:
       return "Free device memory, or share the GPU with fewer processes (nvidia-smi shows them)";
@@ -203,6 +204,7 @@ const GatunCudaBackend backend = {
     gatun::plan_create,
     gatun::plan_destroy,
     gatun::plan_gradient,
+    gatun::plan_input,
     gatun::plan_values,
     gatun::plan_run,
     gatun::plan_report,

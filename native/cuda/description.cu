@@ -69,9 +69,38 @@ void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bo
     means_bytes += 2 * from.rows * (in.dtype == GATUN_F64 ? 8 : 4);
     means_bytes = (means_bytes + 15) / 16 * 16;
   }
+  t.powered = add_powered(from, in);
   tensor_of_chunk.insert(tensor_of_chunk.end(), size_t(t.geometry.chunks), int32_t(tensors.size()));
   tensors.push_back(t);
   gradients.push_back(from.gradient);
+}
+
+// Returns the tensor's number among those whose layers have inputs, or -1.
+int32_t Description::add_powered(const gatun_tensor& from, const gatun_group& in) {
+  bool inputs = false, absolute = false;
+  visit_rule(in.rule, [&](auto r) {
+    using R = decltype(r);
+    inputs = R::kInputs;
+    absolute = R::absolute(*static_cast<const typename R::Arguments*>(in.arguments));
+  });
+  if (!inputs || from.powers == 0) return -1;
+  PoweredEntry p{};
+  p.tensor = int32_t(tensors.size());
+  p.absolute = absolute;
+  p.powers = from.powers;
+  p.means = reinterpret_cast<double*>(sizeof(double) * size_t(powers));
+  powers += from.powers;
+  if (from.powers > 1 && from.length > 0) {
+    p.row_length = from.length / from.rows;
+    p.rows_per_group = from.rows / from.input_groups;
+    p.factor_count = from.input_groups * p.row_length;
+    p.repeat = p.factor_count / from.powers;
+    p.factors = reinterpret_cast<void*>(factor_bytes);
+    factor_bytes += p.factor_count * (in.dtype == GATUN_F64 ? 8 : 4);
+    factor_bytes = (factor_bytes + 15) / 16 * 16;
+  }
+  powered.push_back(p);
+  return int32_t(powered.size()) - 1;
 }
 
 }  // namespace gatun

@@ -10,10 +10,12 @@ namespace gatun {
 struct Description {
   std::vector<TensorEntry> tensors;  // addresses of row means count from 0
   std::vector<GroupEntry> groups;
+  std::vector<PoweredEntry> powered;  // addresses count from 0
   std::vector<int32_t> tensor_of_chunk;
   std::vector<void*> gradients;
   std::vector<int64_t> first_chunk;  // of each group, then the end of all
   int64_t means_bytes = 0;
+  int64_t powers = 0, factor_bytes = 0;    // of all tensors whose layers have inputs
   int32_t clips = 0;                       // the most that any group has
   int64_t pooling = 0;                     // as in Tables
   bool transforms = false, plain = false;  // are there groups with transformations? whose rule needs no sums?
@@ -23,6 +25,7 @@ struct Description {
  private:
   void add_group(const gatun_group& from);
   void add_tensor(const gatun_tensor& from, const gatun_group& in, bool centers);
+  int32_t add_powered(const gatun_tensor& from, const gatun_group& in);
 };
 
 }  // namespace gatun

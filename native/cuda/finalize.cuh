@@ -1,6 +1,7 @@
 // finalize.cuh - the scalars of a step, from the sums: is it refused, and with which factors is it applied? The
 // device's form of cpu/finalize.cpp; what is to be summed is summed in the same order.
 #pragma once
+#include "cuda/power.cuh"
 #include "cuda/sums.cuh"
 #include "cuda/tables.h"
 #include "rules/gradient.h"
@@ -34,11 +35,12 @@ GATUN_DEVICE GradientState gradient_state(const Tables& tables, int64_t tensor) 
   return {load_fresh(&step.squares), load_fresh(&step.m2), step.scale, step.centered != 0};
 }
 
-// Adds up the norm and looks for what is not finite: every NaN and infinity in a gradient ends up in one of the sums.
-// False if the step is refused.
+// Adds up the norm and looks for what is not finite: every NaN and infinity in a gradient or an input ends up in
+// one of the sums. False if the step is refused.
 GATUN_DEVICE bool judge(const Tables& tables, SumsShared& shared) {
-  if (thread_index() == 0) shared.offender = INT32_MAX, shared.unsummed = 0;
+  if (thread_index() == 0) shared.offender = INT32_MAX, shared.unsummed = tables.summed == 0;
   GATUN_BARRIER();
+  if ((tables.flags & GATUN_CHECK_FINITE) != 0) judge_powers(tables, shared);
   const Pair squares = lane_sums(shared, tables.tensor_count, [&](int64_t i) -> Pair {
     if (tables.gradients[i] == nullptr) return {0, 0};
     tables.steps[i].scale = tables.values[0];
@@ -65,6 +67,8 @@ GATUN_DEVICE bool judge(const Tables& tables, SumsShared& shared) {
       const int32_t group = tables.tensors[offender].group;
       report.skipped_group = group;
       report.skipped_tensor = offender - tables.groups[group].first_tensor;
+      const GradientState g = gradient_state(tables, offender);
+      report.skipped_input = is_finite(g.squares + g.m2);
     }
   }
   return !refused;
@@ -161,12 +165,13 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
     double sums[kMaxSums] = {};
     if (group.rule_sums > 0)
       for (int k = 0; k < kMaxSums; ++k) sums[k] = load_fresh(from + k);
-    const StepScalars step{taken,
-                           tables.values[1 + t.group],
-                           t.decay != 0,
-                           sums,
-                           static_cast<double*>(t.state[group.slots]),
-                           double(t.geometry.length)};
+    StepScalars step{taken,
+                     tables.values[1 + t.group],
+                     t.decay != 0,
+                     sums,
+                     static_cast<double*>(t.state[group.slots]),
+                     double(t.geometry.length)};
+    step.inverse = inverse_of(tables, t);
     void* to = tables.coefficients + tensor * kCoefficientsBytes;
     if (group.dtype == GATUN_F64)
       coefficients<double>(group, step, to);
@@ -200,16 +205,17 @@ GATUN_DEVICE void decide(const Tables& tables, SumsShared& shared) {
   }
   if ((tables.stages & kAdvances) == 0) return;
   pool(tables, shared);
+  if (tables.powered_count > 0) take_powers(tables);
   for (int64_t i = thread_index(); i < tables.tensor_count; i += kThreads) advance(tables, i);
   GATUN_BARRIER();
   advance_groups(tables);
 }
 
 // Finalize in a launch of its own: by one block after a launch of sums that did not go on with it; by many where a step
-// needs no sums, when no tensor waits for another.
+// needs no sums and the plan has no inputs, when no tensor waits for another.
 GATUN_KERNEL_OF(3) k_finalize(const Tables tables) {
   GATUN_SHARED(SumsShared, shared);
-  if (tables.summed) {
+  if (tables.summed || tables.powered_count > 0) {
     decide(tables, shared);
     return;
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/description.h"
+#include "cuda/inputs.h"
 #include "cuda/kernels.cuh"
 #include "cuda/runtime.h"
 
@@ -52,7 +53,7 @@ struct GatunCudaPlan {
   GatunCudaContext* const context;
   Tables tables{};
   unsigned char* device = nullptr;  // all tables
-  unsigned char* pinned = nullptr;  // kSlots times values and gradients, then a report
+  unsigned char* pinned = nullptr;  // kSlots times values, gradients and inputs, then a report
   cudaEvent_t events[kSlots]{};     // a slot's copies have been made
   int64_t uploads = 0;
   size_t slot_bytes = 0, value_bytes = 0;
@@ -62,14 +63,18 @@ struct GatunCudaPlan {
   std::vector<int64_t> first_tensor;           // of each group
   std::vector<void*> gradients;
   int64_t stale_begin = 0,
-          stale_end = 0;                   // gradients whose addresses the device does not know yet
+          stale_end = 0;  // gradients whose addresses the device does not know yet
+  Inputs inputs;
+  std::vector<int32_t> powered_of;         // of each tensor, as in TensorEntry
   bool transforms = false, plain = false;  // as in Description
+  int64_t powers = 0;                      // as in Description
 
   void find_kernels(const Description& description, const gatun_group* descriptions);
   int32_t build(Description& description);
   int32_t upload(const gatun_step_arguments& arguments);
   int32_t launch(Kernel kernel, int64_t first_chunk, int64_t end_chunk, int64_t items, int64_t per_block);
   int32_t launch_sums(const std::vector<Run>& runs);
+  int32_t launch_powers();
   int32_t finalize(int32_t stages);
   int32_t run(int64_t flags, int32_t phases);
   int32_t destroy();
@@ -101,8 +106,15 @@ int32_t GatunCudaPlan::build(Description& d) {
   const size_t at_rule_sums = layout.add<double>(tensor_count * kMaxSums);
   const size_t at_pooled = layout.add<double>(kRules * kMaxSums);
   const size_t at_zero = layout.add<double>(2), at_means = layout.add<unsigned char>(d.means_bytes);
+  const auto powered_count = int64_t(d.powered.size());
+  const size_t at_powered = layout.add<PoweredEntry>(powered_count);
+  const size_t at_inputs = layout.add<InputEntry>(powered_count + 1);
+  const size_t at_powers = layout.add<double>(2 * d.powers);
+  const size_t at_factors = layout.add<unsigned char>(d.factor_bytes);
+  inputs.entries.resize(size_t(powered_count) + 1);
+  for (const TensorEntry& t : d.tensors) powered_of.push_back(t.powered);
   value_bytes = size_t(1 + group_count) * sizeof(double);
-  slot_bytes = value_bytes + size_t(tensor_count) * sizeof(void*);
+  slot_bytes = value_bytes + size_t(tensor_count) * sizeof(void*) + size_t(inputs.bytes());
 
   void* memory = nullptr;
   int32_t error = checked([&] { return cudaMalloc(&memory, layout.size); });
@@ -124,6 +136,11 @@ int32_t GatunCudaPlan::build(Description& d) {
 
   for (TensorEntry& t : d.tensors)
     if (t.centered != 0) t.means = device + at_means + reinterpret_cast<uintptr_t>(t.means);
+  for (PoweredEntry& p : d.powered) {
+    p.means = reinterpret_cast<double*>(device + at_powers + reinterpret_cast<uintptr_t>(p.means));
+    p.inverses = p.means + d.powers;
+    if (p.factor_count > 0) p.factors = device + at_factors + reinterpret_cast<uintptr_t>(p.factors);
+  }
   error = checked([&] { return cudaMemsetAsync(device, 0, layout.size, context->stream); });
   const auto copy = [&](size_t at, const auto& from) {
     if (error != 0 || from.empty()) return;
@@ -136,6 +153,7 @@ int32_t GatunCudaPlan::build(Description& d) {
   copy(at_groups, d.groups);
   copy(at_chunks, d.tensor_of_chunk);
   copy(at_gradients, d.gradients);
+  copy(at_powered, d.powered);
   if (error == 0) error = checked([&] { return cudaStreamSynchronize(context->stream); });
   if (error != 0) return error;
 
@@ -154,6 +172,10 @@ int32_t GatunCudaPlan::build(Description& d) {
   tables.arrived = reinterpret_cast<uint32_t*>(device + at_arrived);
   tables.blocks_done = reinterpret_cast<uint32_t*>(device + at_blocks_done);
   tables.report = reinterpret_cast<gatun_step_report*>(device + at_report);
+  tables.powered = reinterpret_cast<const PoweredEntry*>(device + at_powered);
+  tables.inputs = reinterpret_cast<const InputEntry*>(device + at_inputs);
+  tables.powered_count = powered_count;
+  powers = d.powers;
   tables.zero = reinterpret_cast<const double*>(device + at_zero);
   tables.tensor_count = tensor_count, tables.group_count = group_count;
   tables.end_chunk = chunks;
@@ -173,6 +195,7 @@ int32_t GatunCudaPlan::destroy() {
     if (event != nullptr) end([&] { return cudaEventDestroy(event); });
   if (pinned != nullptr) end([&] { return cudaFreeHost(pinned); });
   if (device != nullptr) end([&] { return cudaFree(device); });
+  inputs.release(end);
   return error;
 }
 
@@ -204,6 +227,16 @@ int32_t GatunCudaPlan::upload(const gatun_step_arguments& arguments) {
     if (error != 0) return error;
     stale_begin = stale_end = 0;
   }
+  if (inputs.stale) {
+    void* const entries = from + value_bytes + gradients.size() * sizeof(void*);
+    std::memcpy(entries, inputs.entries.data(), size_t(inputs.bytes()));
+    error = checked([&] {
+      return cudaMemcpyAsync(const_cast<InputEntry*>(tables.inputs), entries, size_t(inputs.bytes()),
+                             cudaMemcpyHostToDevice, context->stream);
+    });
+    if (error != 0) return error;
+    inputs.stale = false;
+  }
   return checked([&] { return cudaEventRecord(events[slot], context->stream); });
 }
 
@@ -224,9 +257,15 @@ int32_t GatunCudaPlan::launch_sums(const std::vector<Run>& runs) {
   return error;
 }
 
+// Also without an input: a step that is captured may be given some when it is replayed.
+int32_t GatunCudaPlan::launch_powers() {
+  const int32_t error = launch(&k_power, 0, 0, inputs.parts(), kTeams);
+  return error != 0 ? error : launch(&k_means, 0, 0, powers, kThreads / kWarp);
+}
+
 int32_t GatunCudaPlan::finalize(int32_t stages) {
   tables.stages = stages;
-  return launch(&k_finalize, 0, 0, tables.summed != 0 ? 1 : tables.tensor_count, kThreads);
+  return launch(&k_finalize, 0, 0, tables.summed != 0 || tables.powered_count > 0 ? 1 : tables.tensor_count, kThreads);
 }
 
 int32_t GatunCudaPlan::run(int64_t flags, int32_t phases) {
@@ -240,7 +279,8 @@ int32_t GatunCudaPlan::run(int64_t flags, int32_t phases) {
   const int32_t stages = sums_again.empty() ? kJudges | kAdvances : int32_t(kJudges);
   int32_t error = 0;
   if (reduces) {
-    error = launch_sums(sums);
+    if (tables.powered_count > 0) error = launch_powers();
+    if (error == 0) error = launch_sums(sums);
     tables.stages = finalizes ? stages : 0;
     if (error == 0 && gradients) error = launch(&k_reduce, 0, chunks, chunks, kTeams);
   }
@@ -302,6 +342,13 @@ void plan_gradient(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gra
   plan->stale_end = none ? i + 1 : std::max(plan->stale_end, i + 1);
 }
 
+int32_t plan_input(GatunCudaPlan* plan, int64_t group, int64_t tensor, const gatun_input* input) {
+  const int64_t powered = plan->powered_of[size_t(plan->first_tensor[size_t(group)] + tensor)];
+  if (powered < 0) return 0;
+  const OnDevice device(plan->context->ordinal);
+  return device.error != 0 ? device.error : plan->inputs.bind(powered, input);
+}
+
 int32_t plan_values(GatunCudaPlan* plan, const gatun_step_arguments* arguments) {
   const OnDevice device(plan->context->ordinal);
   return device.error != 0 ? device.error : plan->upload(*arguments);
@@ -315,7 +362,7 @@ int32_t plan_run(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int
   if (error != 0) return error;
   if (capture == cudaStreamCaptureStatusNone) {
     if ((phases & (GATUN_PHASE_REDUCE | GATUN_PHASE_FINALIZE)) != 0) error = plan->upload(*arguments);
-  } else if (plan->stale_begin < plan->stale_end) {
+  } else if (plan->stale_begin < plan->stale_end || plan->inputs.stale) {
     error = cudaErrorStreamCaptureUnsupported;  // a replay would bring these
                                                 // addresses back, long after
                                                 // they changed

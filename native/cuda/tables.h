@@ -5,6 +5,7 @@
 #include "gatun.h"
 #include "rules/geometry.h"
 #include "rules/partial.h"
+#include "rules/power.h"
 #include "rules/step.h"
 
 namespace gatun {
@@ -19,6 +20,8 @@ struct TensorEntry {
   int32_t group;
   int32_t decay, centered;
   int32_t aligned;  // are weight and state at 16-byte borders?
+  int32_t powered;  // its number among the tensors whose layers have inputs; -1: none
+  int32_t reserved;
 };
 
 #define GATUN_COUNT_RULE(number, constant, name, fields) +1
@@ -42,6 +45,28 @@ struct GroupEntry {
   int32_t sums;          // some transformation needs the gradient's
   int32_t rule_sums;     // how many the rule needs
   int32_t pools;         // are the rule's sums those of all tensors with that rule?
+};
+
+// Of a tensor whose layer has an input.
+struct PoweredEntry {
+  double *means, *inverses;  // by channel: of a step's batch, and the factors that come of the powers
+  void* factors;             // each channel's `repeat` times, as the elements of the rows need them; null: there is one
+  int64_t powers, repeat, factor_count, row_length, rows_per_group;
+  int32_t tensor;
+  int32_t absolute;  // are powers sums of absolute values?
+};
+
+// The input itself, which may be another at every step.
+struct InputEntry {
+  const void* address;
+  double* parts;  // of its power, as PowerGeometry numbers them
+  int64_t first_part;
+  PowerGeometry geometry;
+  int64_t samples, area;
+  int32_t dtype;
+  int32_t power;  // is it a power instead?
+  int32_t bound;  // is there one?
+  int32_t reserved;
 };
 
 // What a step works out for one tensor.
@@ -73,8 +98,10 @@ struct Tables {
   uint32_t* arrived;            // chunks of each tensor that are summed; zero between launches
   uint32_t* blocks_done;        // zero between launches
   gatun_step_report* report;
-  const double* zero;  // a pair of them: the means of a gradient that is not centered
-  int64_t tensor_count, group_count;
+  const PoweredEntry* powered;
+  const InputEntry* inputs;  // one for each of those; one more at the end, which begins where all parts end
+  const double* zero;        // a pair of them: the means of a gradient that is not centered
+  int64_t tensor_count, group_count, powered_count;
   int64_t first_chunk, end_chunk;  // what this launch goes through
   int64_t flags;                   // gatun_step_flag
   int64_t pooling;                 // bit r: some group pools the sums of rule r

@@ -16,7 +16,6 @@ struct Rule<GATUN_RULE_NSGD> : RuleDefaults {
   using Arguments = gatun_nsgd;
   enum { kPlain, kMomentum, kNesterov, kPre, kVariants = 2 * kPre };
   static constexpr bool kInputs = true;
-  static constexpr bool kOnCuda = false;
 
   static int variant(const Arguments& a) {
     return (a.momentum == 0 ? kPlain : a.nesterov ? kNesterov : kMomentum) + (a.pre ? kPre : 0);

@@ -31,7 +31,7 @@ bool same(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0 || (a 
 
 bool same(const gatun_step_report& a, const gatun_step_report& b) {
   return same(a.gradient_norm, b.gradient_norm) && a.skipped == b.skipped && a.skipped_group == b.skipped_group &&
-         a.skipped_tensor == b.skipped_tensor;
+         a.skipped_tensor == b.skipped_tensor && a.skipped_input == b.skipped_input;
 }
 
 // What differs first, for the message.
@@ -120,6 +120,55 @@ void every_optimizer(bool slow) {
   }
 }
 
+// A rule that takes inputs: NaNs in them, powers that are not one, steps without an input, beside all that else sums.
+void inputs() {
+  const gatun_nsgd squares{0.9, 0, 0.05, 0.01, 0.5, 0, 0, 0, 0}, absolute{0.9, 0.2, 0.05, 0.5, 0.9, 1, 1, 1, 1};
+  const gatun_adal pooled{0.9, 0.999, 1e-8, 0.05, GATUN_DECAY_L2, 0, 0, 1};
+  const Spec nsgd = rule("", GATUN_RULE_NSGD, 0.05, squares, 1, 1),
+             insgd = rule("", GATUN_RULE_NSGD, 0.05, absolute, 1, 1);
+  // Of each form of input one whose rows are cut, and one that begins within a chunk; one that is empty.
+  const std::vector<Shape> shapes = {matrix_of(4, 2601), matrix_of(6, 2700), matrix_of(6, 9), matrix_of(70, 577),
+                                     matrix_of(300, 7),  matrix_of(8, 18),   vector_of(0),    vector_of(2050)};
+  const std::vector<GroupSetup> setups = {{nsgd, GATUN_F32, shapes},
+                                          {rule("", GATUN_RULE_ADAL, 1e-2, pooled, 2).standardize(), GATUN_F32, shapes},
+                                          {insgd, GATUN_F64, shapes},
+                                          {Spec(insgd).standardize().clip(0.5).ema(0.9), GATUN_F32, shapes}};
+  for (const Order& order : kOrders) {
+    set_order(order);
+    const bool phases = order.seed == 5;
+    Problem expected(setups, 7), actual(setups, 7);
+    CudaContext context;
+    Session cpu(expected, 2);
+    CudaSession cuda(context, actual, phases);
+    for (int step = 1; step <= 8; ++step) {
+      const int64_t flags = step % 3 != 0 ? GATUN_CHECK_FINITE : 0;
+      for (Problem* problem : {&expected, &actual}) {
+        problem->make_gradients(step, true);
+        std::vector<TensorData>& first = problem->groups[0].tensors;
+        if (step == 2) first[1].input->set(5, std::nan(""));
+        if (step == 4) first[3].input->set(2, -1);  // a power
+        if (step == 5) problem->groups[2].tensors[0].gradient.set(1, std::nan(""));
+      }
+      cpu.bind();
+      cuda.bind();
+      if (step == 7)
+        for (const int64_t t : {0, 1, 3})
+          for (gatun_plan* plan : {cpu.plan(), cuda.plan()}) CHECK_OK(gatun_plan_input(plan, 0, t, nullptr));
+      CHECK_OK(cpu.step(flags, 0.3));
+      CHECK_OK(phases ? cuda.phases(flags, 0.3) : cuda.step(flags, 0.3));
+      const gatun_step_report a = cpu.report(), b = cuda.report();
+      CHECK(same(a, b), "inputs, step %d: report %.17g %d %lld %lld %lld, on the CPU %.17g %d %lld %lld %lld", step,
+            b.gradient_norm, int(b.skipped), (long long)b.skipped_group, (long long)b.skipped_tensor,
+            (long long)b.skipped_input, a.gradient_norm, int(a.skipped), (long long)a.skipped_group,
+            (long long)a.skipped_tensor, (long long)a.skipped_input);
+      cuda.download();
+      const std::string different = difference(expected, actual);
+      CHECK(different.empty(), "inputs, step %d (order %u): %s", step, order.seed, different.c_str());
+      if (!different.empty()) return;
+    }
+  }
+}
+
 // Rules whose sums are their own or pooled, of gradients that are transformed or not, beside a rule without.
 std::vector<GroupSetup> sums_of_all_kinds(const std::vector<Shape>& shapes) {
   const gatun_adal adal{0.9, 0.999, 1e-8, 0.05, GATUN_DECAY_L2, 0, 0, 1}, own{0.9, 0.999, 1e-8, 0.05, 0, 0, 0, 0};
@@ -189,6 +238,7 @@ int main(int argc, char** argv) {
   }
   // What breaks most is first, for broken copies of the kernels to be found out in a second.
   if (failures == 0) refusals();
+  if (failures == 0) inputs();
   if (failures == 0) sizes();
   if (failures == 0) every_optimizer(flag("GATUN_TEST_SLOW_BUILD"));
 #if defined(GATUN_EMULATED)

@@ -138,6 +138,77 @@ void capture() {
   cudaStreamDestroy(stream);
 }
 
+// Inputs of a captured step change with every replay, and grow beyond the memory that their parts had.
+void captured_inputs() {
+  gatun_emulator_order(9, 3, 2);
+  const gatun_nsgd nsgd{0.9, 0, 0.05, 0.01, 0.5, 0, 0, 0, 0};
+  const std::vector<GroupSetup> setups = {{test::rule("", GATUN_RULE_NSGD, 0.05, nsgd, 1, 1),
+                                           GATUN_F32,
+                                           {matrix_of(4, 10), matrix_of(4, 18), vector_of(9)}}};
+  Problem expected(setups, 7), actual(setups, 7);
+  Session cpu(expected, 1);
+  cudaStream_t stream = nullptr;
+  cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  gatun_context_options options{};
+  options.backend = GATUN_CUDA;
+  options.stream = stream;
+  gatun_context* context = nullptr;
+  gatun_plan* plan = nullptr;
+  CHECK_OK(gatun_context_create(&options, &context));
+  const std::vector<gatun_group> groups = actual.describe();
+  CHECK_OK(gatun_plan_create(context, groups.data(), 1, &plan));
+  const double lr = 0.05;
+  const gatun_step_arguments arguments{&lr, 0.5, GATUN_CHECK_FINITE};
+  const auto bind = [&](int step) {
+    expected.make_gradients(step, false);
+    actual.make_gradients(step, false);
+    cpu.bind();
+    for (int64_t t = 0; t < 2; ++t) CHECK_OK(gatun_plan_input(plan, 0, t, &actual.groups[0].tensors[size_t(t)].fed));
+  };
+  bind(1);
+  cudaGraph_t graph = nullptr;
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  CHECK(gatun_step(plan, &arguments) == GATUN_CUDA_ERROR &&
+            std::strstr(gatun_last_error(), "gradients and inputs") != nullptr,
+        "new inputs were captured: %s", gatun_last_error());
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphDestroy(graph);
+  CHECK_OK(gatun_plan_destroy(plan));  // it has stopped
+  CHECK_OK(gatun_plan_create(context, groups.data(), 1, &plan));
+  bind(1);
+  CHECK_OK(gatun_plan_values(plan, &arguments));
+  cudaGraphExec_t executable = nullptr;
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  CHECK_OK(gatun_step(plan, &arguments));
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphInstantiate(&executable, graph, 0);
+  for (int step = 1; step <= 12; ++step) {
+    bind(step);
+    if (step == 4) {  // an input too large to be taken changes nothing
+      gatun_input large = actual.groups[0].tensors[0].fed;
+      large.samples = int64_t(1) << 40;
+      gatun_emulator_fail(2, cudaErrorMemoryAllocation);
+      CHECK(gatun_plan_input(plan, 0, 0, &large) == GATUN_OUT_OF_MEMORY, "no memory for parts: %s", gatun_last_error());
+      gatun_emulator_fail(0, 0);
+    }
+    CHECK_OK(cpu.step(GATUN_CHECK_FINITE, 0.5));
+    CHECK_OK(gatun_plan_values(plan, &arguments));
+    const long long copies = gatun_emulator_copies();
+    CHECK_OK(gatun_plan_input(plan, 0, 0, &actual.groups[0].tensors[0].fed));
+    CHECK_OK(gatun_plan_values(plan, &arguments));
+    CHECK(gatun_emulator_copies() - copies == 1, "an input that stays is copied again");
+    cudaGraphLaunch(executable, stream);
+    gatun_step_report report{};
+    CHECK_OK(gatun_report(plan, &report));
+    CHECK(report.skipped == 0 && actual.bits() == expected.bits(), "replay %d gives other bits than the CPU", step);
+  }
+  CHECK_OK(gatun_plan_destroy(plan));
+  CHECK_OK(gatun_context_destroy(context));
+  cudaGraphDestroy(graph);
+  cudaGraphExecDestroy(executable);
+  cudaStreamDestroy(stream);
+}
+
 // Everything that a program does, with the n-th call of the runtime failing. Every function either works or says why
 // not; after a failed step the plan takes no other; nothing is left over. Returns whether anything failed.
 bool life_with_fault(long long n) {
@@ -255,6 +326,7 @@ int main(int argc, char** argv) {
   asynchronous();
   few_calls();
   capture();
+  captured_inputs();
   faults();
   out_of_memory();
   refused_rules();

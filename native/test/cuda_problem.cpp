@@ -59,7 +59,7 @@ void DeviceArray::download(Buffer& to) {
 }
 
 CudaSession::CudaSession(CudaContext& context, Problem& problem, bool misaligned)
-    : context_(context), problem_(problem) {
+    : context_(context), problem_(problem), misaligned_(misaligned) {
   for (GroupData& group : problem.groups) {
     std::vector<DeviceTensor> tensors;
     for (size_t t = 0; t < group.tensors.size(); ++t) {
@@ -98,6 +98,14 @@ void CudaSession::bind() {
       gradient.upload(tensor.gradient);
       CHECK_OK(gatun_plan_gradient(plan_, int64_t(g), int64_t(t), tensor.idle ? nullptr : gradient.data(),
                                    problem_.groups[g].gradient_dtype()));
+      if (!tensor.input) continue;
+      gatun_input fed = tensor.fed;
+      std::optional<DeviceArray>& input = groups_[g].tensors[t].input;
+      const DeviceArray before = input ? std::move(*input) : DeviceArray(context_, *tensor.input, false);
+      input.reset();
+      input.emplace(context_, *tensor.input, misaligned_ && t % 3 == 1);  // elsewhere than before
+      fed.address = input->data();
+      CHECK_OK(gatun_plan_input(plan_, int64_t(g), int64_t(t), &fed));
     }
   }
 }

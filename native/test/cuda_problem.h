@@ -1,6 +1,7 @@
 // cuda_problem.h - a problem's twin in device memory, and a plan over it. The device may be a GPU or the emulator.
 #pragma once
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "problem.h"
@@ -51,18 +52,20 @@ class CudaSession {
   CudaSession(const CudaSession&) = delete;
   CudaSession& operator=(const CudaSession&) = delete;
 
-  void bind();  // the problem's gradients: copied over, and bound or not
+  void bind();  // the problem's gradients and inputs: copied over, and bound or not
   gatun_status step(int64_t flags, double gradient_scale);
   gatun_status phases(int64_t flags, double gradient_scale);
   gatun_step_report report();
   void download();  // weights, state, counters and gradients, into the problem
   gatun_plan* plan() { return plan_; }
+  void* input(size_t group, size_t tensor) { return groups_[group].tensors[tensor].input->data(); }
   void* gradient(size_t group, size_t tensor) { return groups_[group].tensors[tensor].gradient.data(); }
 
  private:
   struct DeviceTensor {
     DeviceArray weight, gradient;
     std::vector<DeviceArray> state;
+    std::optional<DeviceArray> input = {};  // of this step
   };
   struct DeviceGroup {
     std::vector<DeviceTensor> tensors;
@@ -70,6 +73,7 @@ class CudaSession {
   };
   CudaContext& context_;
   Problem& problem_;
+  const bool misaligned_;
   std::vector<DeviceGroup> groups_;
   gatun_plan* plan_ = nullptr;
 };

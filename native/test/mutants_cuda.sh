@@ -88,6 +88,13 @@ mutant cuda_bits cuda/finalize.cuh 's/group\.pools == 0 \|\| //' 'sums of other 
 mutant cuda_bits cuda/finalize.cuh 's/  pool\(tables, shared\);\n//' 'sums are not pooled'
 mutant cuda_bits cuda/finalize.cuh 's/else if \(tables\.report->skipped != 0\)/else if (false)/' 'a refused step counts where gradients are transformed'
 mutant cuda_bits cuda/plan.cu 's/    tables\.again = 1;\n//' 'sums of transformed gradients are taken before the transformation'
+mutant cuda_bits cuda/power.cuh 's/i < input\.geometry\.parts; i \+= kWarp/i + 1 < input.geometry.parts; i += kWarp/' "the last part of an input is left out"
+mutant cuda_bits cuda/power.cuh 's/\(x < size\) return/(x <= size) return/' "a row's first element has the factor behind the one before"
+mutant cuda_bits cuda/power.cuh 's/part\.planes; \+\+plane, x \+= part\.stride\)/part.planes; ++plane, x += part.length)/' 'planes of other channels are summed'
+mutant cuda_bits cuda/finalize.cuh 's/  if \(\(tables\.flags \& GATUN_CHECK_FINITE\) != 0\) judge_powers\(tables, shared\);\n//' "an input's NaN is not seen"
+mutant cuda_bits cuda/power.cuh 's/, \*t\.steps == 0, powers\)/, false, powers)/' 'the first input is mixed with no power'
+mutant cuda_plan cuda/inputs.h 's/needed > capacity_/capacity_ == 0/' 'memory for parts does not grow'
+mutant cuda_plan cuda/plan.cu 's/ \|\| plan->inputs\.stale\)/)/' 'new inputs are captured'
 mutant cuda_plan cuda/plan.cu 's/if \(uploads >= kSlots\)/if (false)/' 'pinned memory is reused too early'
 mutant cuda_plan cuda/plan.cu 's/std::max\(plan->stale_end, i \+ 1\)/i + 1/' 'an address that changed is not copied'
 mutant cuda_plan cuda/plan.cu 's/if \(pinned != nullptr\) end/if (false) end/' 'pinned memory is not freed'

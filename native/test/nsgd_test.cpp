@@ -201,6 +201,9 @@ void absence() {
   reference.step(a, 0.05, tensor);
   CHECK(std::fabs(first - double(reference.p[0])) <= 1e-12 * first, "the first power is %g, not %Lg", first,
         reference.p[0]);
+  CHECK_OK(gatun_plan_input(session.plan(), 0, 0, nullptr));  // and none again
+  CHECK_OK(session.step(0));
+  CHECK(tensor.state[1].get(0) == first, "a step after its input was taken back has a power");
 }
 
 }  // namespace
