@@ -235,7 +235,7 @@ class RuleTest {
         assertThatIllegalArgumentException().isThrownBy(tooDeep::slots).withMessageContaining("at most 4");
     }
 
-    private static Rule with(Rule rule, String parameter, double value) throws Throwable {
+    static Rule with(Rule rule, String parameter, double value) throws Throwable {
         RecordComponent[] components = rule.getClass().getRecordComponents();
         Object[] values = new Object[components.length];
         for (int i = 0; i < values.length; i++) {
