@@ -147,7 +147,7 @@ class SafetensorsTest {
         String valid =
                 "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}";
         SplittableRandom random = new SplittableRandom(3);
-        for (int i = 0; i < 3000; i++) {
+        for (int i = 0; i < Amount.of(3000); i++) {
             byte[] header = valid.getBytes(StandardCharsets.UTF_8);
             for (int n = 1 + random.nextInt(3); n > 0; n--) {
                 header[random.nextInt(header.length)] = (byte) random.nextInt(256);

@@ -212,7 +212,7 @@ class SpecificationTest {
     void garbageIsRefusedAndNothingElse() {
         SplittableRandom random = new SplittableRandom(2);
         String alphabet = "adamsgdclip(),=0.19e-_ lr";
-        for (int i = 0; i < 50_000; i++) {
+        for (int i = 0; i < Amount.of(50_000); i++) {
             StringBuilder text = new StringBuilder();
             for (int n = random.nextInt(30); n > 0; n--) {
                 text.append(alphabet.charAt(random.nextInt(alphabet.length())));
