@@ -3,6 +3,7 @@ package dev.gatun.cli;
 import com.google.gson.FieldNamingPolicy;
 import com.google.gson.GsonBuilder;
 import dev.gatun.Adam;
+import dev.gatun.DType;
 import dev.gatun.Device;
 import dev.gatun.Rule;
 import dev.gatun.SpecificationException;
@@ -76,6 +77,16 @@ final class Bench implements Callable<Integer> {
             description = "Rounds after " + Rounds.WARM_UP + " for warming up. Default: ${DEFAULT-VALUE}.")
     private int rounds;
 
+    @Option(
+            names = "--peers",
+            paramLabel = "NAME,NAME",
+            arity = "0..1",
+            fallbackValue = "all",
+            description =
+                    "Times what a JVM user would step with instead, too: in turn, each in a process of its own beside"
+                            + " AdamW, Gatun's counterpart and the loop. Without names all of bench/peers.")
+    private String peers;
+
     @Option(names = "--json", paramLabel = "FILE", description = "Writes machine and results as JSON.")
     private Path json;
 
@@ -91,9 +102,17 @@ final class Bench implements Callable<Integer> {
         Output.check("--png", png);
         List<TensorList> tensors =
                 Arrays.stream(lists.split(",", -1)).map(TensorList::parse).toList();
+        List<Peer> others = peers();
         List<Benchmark.Variant> variants = variants();
+        for (Peer peer : others) {
+            Benchmark.Variant counterpart = new Benchmark.Variant(peer.rule(), false);
+            if (!variants.contains(counterpart)) {
+                variants.add(counterpart);
+            }
+        }
         checkMemory(tensors, variants);
         List<BenchResult> results = new ArrayList<>();
+        List<BenchResult.LeftOut> leftOut = new ArrayList<>();
         BenchResult.Report report;
         try (Device target = device.open();
                 Progress progress = new Progress(spec.commandLine().getErr())) {
@@ -101,9 +120,16 @@ final class Bench implements Callable<Integer> {
             for (TensorList list : tensors) {
                 try (Benchmark benchmark = new Benchmark(list, variants, target, device.dtype())) {
                     results.addAll(benchmark.run(rounds, progress));
+                    for (Peer peer : others) {
+                        try {
+                            results.add(benchmark.run(peer, rounds, progress));
+                        } catch (IOException failed) {
+                            leftOut.add(new BenchResult.LeftOut(peer.name(), list.name(), failed.getMessage()));
+                        }
+                    }
                 }
             }
-            report = BenchResult.Report.of(machine, results);
+            report = BenchResult.Report.of(machine, results, leftOut);
         }
         spec.commandLine().getOut().print(BenchTable.of(report));
         spec.commandLine().getOut().flush();
@@ -123,6 +149,21 @@ final class Bench implements Callable<Integer> {
             BenchChart.write(report, png);
         }
         return 0;
+    }
+
+    private List<Peer> peers() {
+        if (peers == null) {
+            return List.of();
+        }
+        List<Peer> chosen = Peer.parse(peers);
+        if (device.dtype() != DType.F32 || device.kind() != Device.Kind.CPU) {
+            throw new BadInput("--peers: they step F32 on the CPU; leave --dtype and --device out");
+        }
+        if (System.getProperty(PeerProcess.CLASS_PATH) == null) {
+            throw new BadInput("--peers: no class path of bench/peers in the property " + PeerProcess.CLASS_PATH
+                    + "; run ./gatun bench --peers, which builds them and sets it");
+        }
+        return chosen;
     }
 
     /** What is timed, the reference first. */

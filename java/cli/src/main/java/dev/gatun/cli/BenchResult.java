@@ -9,6 +9,8 @@ import java.util.List;
  * @param ratioToAdamw time over that of AdamW without the finite check, same list, same rounds
  * @param limitGbPerS what the loop reached
  * @param copyGbPerS what a plain copy reached, read and write counted
+ * @param peer who did it, null for Gatun; {@code optimizer} is then Gatun's counterpart
+ * @param ratioToGatun a peer's time over that of its counterpart in the same rounds; null for Gatun
  */
 record BenchResult(
         String optimizer,
@@ -26,10 +28,15 @@ record BenchResult(
         double ratioToAdamw,
         double limitGbPerS,
         double copyGbPerS,
-        int rounds) {
+        int rounds,
+        String peer,
+        Double ratioToGatun) {
+    /** A peer that could not be measured on a list. */
+    record LeftOut(String peer, String list, String reason) {}
+
     /** The whole report; {@code limitGbPerS} is that of the loop with AdamW's traffic on the largest list. */
-    record Report(Machine machine, double limitGbPerS, List<BenchResult> results) {
-        static Report of(Machine machine, List<BenchResult> results) {
+    record Report(Machine machine, double limitGbPerS, List<BenchResult> results, List<LeftOut> peersLeftOut) {
+        static Report of(Machine machine, List<BenchResult> results, List<LeftOut> peersLeftOut) {
             double limit = 0;
             long largest = -1;
             for (BenchResult result : results) {
@@ -39,7 +46,7 @@ record BenchResult(
                     limit = result.limitGbPerS;
                 }
             }
-            return new Report(machine, limit, results);
+            return new Report(machine, limit, results, peersLeftOut);
         }
     }
 }

@@ -19,7 +19,7 @@ final class BenchTable {
                     machine.loadAverage()));
         }
         int width = report.results().stream()
-                .mapToInt(result -> result.optimizer().length())
+                .mapToInt(result -> name(result).length())
                 .max()
                 .orElse(0);
         width = Math.max(width, "optimizer".length());
@@ -52,19 +52,30 @@ final class BenchTable {
             }
             text.append(String.format(
                     Locale.ROOT,
-                    "  %-" + width + "s  %5s  %7.1f  %8.4f  %7.2f  %7.2f  %5.1f%%  %7.3f%n",
-                    result.optimizer(),
+                    "  %-" + width + "s  %5s  %7.1f  %8.4f  %7.2f  %7.2f  %5.1f%%  %7.3f%s%n",
+                    name(result),
                     result.checkFinite() ? "yes" : "no",
                     result.bytesPerParameter(),
                     result.nsPerParameter(),
                     result.gbPerS(),
                     result.limitGbPerS(),
                     100 * result.shareOfLimit(),
-                    result.ratioToAdamw()));
+                    result.ratioToAdamw(),
+                    result.peer() == null
+                            ? ""
+                            : String.format(
+                                    Locale.ROOT,
+                                    "  %.2f x %s, %d rounds",
+                                    result.ratioToGatun(),
+                                    result.optimizer(),
+                                    result.rounds())));
             if (last(report, result)) {
                 text.append(String.format(
                         Locale.ROOT, "  plain copy %.2f GB/s (bytes read and written)%n", result.copyGbPerS()));
             }
+        }
+        for (BenchResult.LeftOut peer : report.peersLeftOut()) {
+            text.append(String.format(Locale.ROOT, "%nleft out on %s: %s", peer.list(), peer.reason()));
         }
         text.append(String.format(
                 Locale.ROOT,
@@ -72,6 +83,10 @@ final class BenchTable {
                         + " computes nothing, in the same rounds.%nshare: the loop's time for the same bytes over the optimizer's."
                         + " x AdamW: time over AdamW's without the check.%n"));
         return text.toString();
+    }
+
+    private static String name(BenchResult result) {
+        return result.peer() == null ? result.optimizer() : "peer " + result.peer();
     }
 
     private static boolean last(BenchResult.Report report, BenchResult result) {

@@ -8,6 +8,8 @@ import dev.gatun.Optimizer;
 import dev.gatun.Parameter;
 import dev.gatun.Rule;
 import dev.gatun.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -18,6 +20,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
 
 /**
@@ -32,6 +35,11 @@ import java.util.function.LongConsumer;
  */
 final class Benchmark implements AutoCloseable {
     private static final long ALIGNMENT = 64;
+
+    /** A peer's steps in the rounds of a list take no longer than about this, 8 s, if {@link #FEWEST} rounds do not. */
+    private static final long PEER_NANOS = 8_000_000_000L;
+
+    private static final int FEWEST = 3;
 
     private final TensorList list;
     private final Device device;
@@ -86,18 +94,12 @@ final class Benchmark implements AutoCloseable {
         return ((arrays - 2 + flat) * wide + 2L * dtype.bytes() + masters) * list.parameters();
     }
 
+    /** Times the variants; afterwards {@link #run(Peer, int, Progress)} can be called. */
     List<BenchResult> run(int rounds, Progress progress) {
         progress.stage(list.name() + ": preparing " + list.parameters() + " parameters in "
                 + list.shapes().size() + " tensors");
         prepare();
-        Rounds times = Rounds.time(
-                contenders,
-                rounds,
-                device::synchronize,
-                round -> progress.update(list.name()
-                        + (round < Rounds.WARM_UP
-                                ? ": warming up, round " + (round + 1) + " of " + Rounds.WARM_UP
-                                : ": round " + (round - Rounds.WARM_UP + 1) + " of " + rounds)));
+        Rounds times = Rounds.time(contenders, rounds, told(progress, list.name(), rounds));
         checkWork();
         List<BenchResult> results = new ArrayList<>();
         for (int i = 0; i < variants.size(); i++) {
@@ -106,9 +108,21 @@ final class Benchmark implements AutoCloseable {
         return results;
     }
 
+    private static IntConsumer told(Progress progress, String what, int rounds) {
+        return round -> progress.update(what
+                + (round < Rounds.WARM_UP
+                        ? ": warming up, round " + (round + 1) + " of " + Rounds.WARM_UP
+                        : ": round " + (round - Rounds.WARM_UP + 1) + " of " + rounds));
+    }
+
     private BenchResult result(int i, Rounds times, int rounds) {
-        Contender contender = contenders.get(i);
-        Contender loop = contenders.get(contender.partner());
+        return result(contenders, i, times, rounds, null, null);
+    }
+
+    private BenchResult result(
+            List<Contender> timed, int i, Rounds times, int rounds, String peer, Double ratioToGatun) {
+        Contender contender = timed.get(i);
+        Contender loop = timed.get(contender.partner());
         double parameters = list.parameters();
         double nanos = times.medianNanos(i);
         return new BenchResult(
@@ -126,8 +140,39 @@ final class Benchmark implements AutoCloseable {
                 times.ratio(contender.partner(), i) * contender.bytes() / loop.bytes(),
                 times.ratio(i, 0),
                 loop.bytes() * parameters / times.medianNanos(contender.partner()),
-                contenders.get(copy).bytes() * parameters / times.medianNanos(copy),
-                rounds);
+                contenders.get(copy).bytes() * parameters / times.medianNanos(timed.indexOf(contenders.get(copy))),
+                rounds,
+                peer,
+                ratioToGatun);
+    }
+
+    /**
+     * Times a peer in alternation with AdamW, its counterpart, the counterpart's loop and the copy. One peer at a time, so
+     * that memory holds one; a slow one gets fewer rounds.
+     */
+    BenchResult run(Peer peer, int rounds, Progress progress) throws IOException {
+        progress.stage(list.name() + ": preparing " + peer.name());
+        int counterpart = variants.indexOf(new Variant(peer.rule(), false));
+        Contender gatun = contenders.get(counterpart);
+        try (PeerProcess process = new PeerProcess(peer, list, device.threads())) {
+            process.step(1);
+            int enough = Math.clamp(PEER_NANOS / Math.max(1, process.step(1)), Math.min(FEWEST, rounds), rounds);
+            List<Contender> timed = new ArrayList<>(
+                    List.of(contenders.getFirst(), gatun, contenders.get(gatun.partner()), contenders.get(copy)));
+            timed.add(new Contender(peer.rule(), null, false, gatun.bytes(), 2, repeats -> {
+                try {
+                    return process.step(repeats);
+                } catch (IOException ended) {
+                    throw new UncheckedIOException(ended);
+                }
+            }));
+            Rounds times = Rounds.time(timed, enough, told(progress, list.name() + ", " + peer.name(), enough));
+            process.check();
+            checkWork();
+            return result(timed, 4, times, enough, peer.name(), times.ratio(4, 1));
+        } catch (UncheckedIOException ended) {
+            throw ended.getCause();
+        }
     }
 
     private void prepare() {
@@ -157,11 +202,13 @@ final class Benchmark implements AutoCloseable {
                     variant.checkFinite,
                     variant.rule.bytesPerParameter(dtype, variant.checkFinite),
                     loops.get(variant.arrays()),
-                    repeats -> {
-                        for (long r = 0; r < repeats; r++) {
-                            optimizer.step();
-                        }
-                    }));
+                    Contender.clocked(
+                            repeats -> {
+                                for (long r = 0; r < repeats; r++) {
+                                    optimizer.step();
+                                }
+                            },
+                            device::synchronize)));
             optimizer.bindGradients(views(gradients));
         }
         prepareLoops(loops.keySet().stream().toList());
@@ -178,7 +225,7 @@ final class Benchmark implements AutoCloseable {
         for (int count : counts) {
             List<MemorySegment> moved = arrays.subList(0, count);
             if (wide == dtype) {
-                contenders.add(Contender.loop((2 * count - 1) * wide.bytes(), repeats -> {
+                contenders.add(loop((2 * count - 1) * wide.bytes(), repeats -> {
                     for (long r = 0; r < repeats; r++) {
                         device.traffic(moved, count - 1, list.parameters(), wide);
                     }
@@ -187,7 +234,7 @@ final class Benchmark implements AutoCloseable {
             }
             List<MemorySegment> masters = moved.subList(0, count - 1);
             List<MemorySegment> halves = moved.subList(count - 1, count);
-            contenders.add(Contender.loop(2 * (count - 1) * wide.bytes() + 2 * dtype.bytes(), repeats -> {
+            contenders.add(loop(2 * (count - 1) * wide.bytes() + 2 * dtype.bytes(), repeats -> {
                 for (long r = 0; r < repeats; r++) {
                     device.traffic(masters, masters.size(), list.parameters(), wide);
                     device.traffic(halves, 1, list.parameters() / 2, wide);
@@ -195,7 +242,11 @@ final class Benchmark implements AutoCloseable {
             }));
         }
         copy = contenders.size();
-        contenders.add(Contender.loop(2 * wide.bytes(), copy(arrays.get(0), arrays.get(1))));
+        contenders.add(loop(2 * wide.bytes(), copy(arrays.get(0), arrays.get(1))));
+    }
+
+    private Contender loop(double bytes, LongConsumer work) {
+        return Contender.loop(bytes, work, device::synchronize);
     }
 
     /** A plain copy of an array, by as many threads as the optimizers have. */

@@ -51,6 +51,10 @@ final class DeviceOptions {
         return Device.cpu(threads, isa);
     }
 
+    Device.Kind kind() {
+        return kind;
+    }
+
     DType dtype() {
         return dtype;
     }

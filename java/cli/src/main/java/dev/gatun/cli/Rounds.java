@@ -26,7 +26,7 @@ final class Rounds {
     }
 
     /** @param round told the number of every round before it starts, warm-up included, from 0 */
-    static Rounds time(List<Contender> contenders, int rounds, Runnable synchronize, IntConsumer round) {
+    static Rounds time(List<Contender> contenders, int rounds, IntConsumer round) {
         int count = contenders.size();
         double[][] nanos = new double[count][rounds];
         long[] repeats = new long[count];
@@ -35,10 +35,7 @@ final class Rounds {
             round.accept(r);
             for (int k = 0; k < count; k++) {
                 int i = (r + k) % count;
-                long begin = System.nanoTime();
-                contenders.get(i).work().accept(repeats[i]);
-                synchronize.run();
-                double one = (System.nanoTime() - begin) / (double) repeats[i];
+                double one = contenders.get(i).nanos().applyAsLong(repeats[i]) / (double) repeats[i];
                 if (r < WARM_UP) {
                     repeats[i] = Math.clamp((long) Math.ceil(SAMPLE_NANOS / Math.max(one, 1)), 1, MOST_REPEATS);
                 } else {

@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,7 +43,7 @@ class BenchTest {
                 "sing(); sgd(lr=0.01, momentum=0.9)");
         assertThat(run.code()).as(run.out() + run.err()).isZero();
         JsonObject report = Run.json(json).getAsJsonObject();
-        assertThat(report.keySet()).containsExactlyInAnyOrder("machine", "limit_gb_per_s", "results");
+        assertThat(report.keySet()).containsExactlyInAnyOrder("machine", "limit_gb_per_s", "results", "peers_left_out");
         assertThat(report.get("limit_gb_per_s").getAsDouble()).isPositive();
         assertThat(report.getAsJsonObject("machine").keySet())
                 .contains(
@@ -148,7 +151,9 @@ class BenchTest {
                 "--threads=-2",
                 "--lists=900000m",
                 "--json=/",
-                "--check-finite=maybe"
+                "--check-finite=maybe",
+                "--peers=adamx",
+                "--peers=java-loops" // the tests have no class path of bench/peers
             })
     void badInput(String option) {
         Run run = Run.of("bench", option);
@@ -163,5 +168,15 @@ class BenchTest {
         Run run = Run.of("bench", "--lists", "tiny", "--rounds", 2, "--optimizers", "sgd(lr=1e39)");
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("smaller learning rate");
+    }
+
+    /** Twenty optimizers with and without the check: no two bars alike, to a machine at least. */
+    @Test
+    void coloursDoNotRepeat() {
+        Set<Color> seen = new HashSet<>();
+        for (int i = 0; i < 20; i++) {
+            assertThat(seen.add(BenchChart.color(i, 20, false))).isTrue();
+            assertThat(seen.add(BenchChart.color(i, 20, true))).isTrue();
+        }
     }
 }

@@ -21,7 +21,7 @@ class RoundsTest {
         List<Contender> contenders =
                 List.of(Contender.loop(1, repeats -> order.add("a")), Contender.loop(1, repeats -> order.add("b")));
         List<Integer> seen = new ArrayList<>();
-        Rounds times = Rounds.time(contenders, 3, () -> {}, seen::add);
+        Rounds times = Rounds.time(contenders, 3, seen::add);
         assertThat(String.join("", order)).isEqualTo("abbaabbaabba");
         assertThat(seen).containsExactly(0, 1, 2, 3, 4, 5);
         assertThat(times.ratio(0, 0)).isEqualTo(1);
@@ -32,7 +32,7 @@ class RoundsTest {
     @Test
     void shortWorkIsRepeated() {
         List<Long> repeats = new ArrayList<>();
-        Rounds.time(List.of(Contender.loop(1, repeats::add)), 2, () -> {}, round -> {});
+        Rounds.time(List.of(Contender.loop(1, repeats::add)), 2, round -> {});
         assertThat(repeats.getFirst()).isEqualTo(1);
         assertThat(repeats.getLast()).isGreaterThan(100);
     }
