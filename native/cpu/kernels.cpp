@@ -371,7 +371,8 @@ void finalize_by_row(int32_t rule, const void* arguments, RuleStep step, const d
       const auto c = R::template finalize<T>(a, s);
       static_assert(sizeof c <= kCoefficientBytes);
       memcpy(coefficients, &c, sizeof c);
-      for (int64_t i = 0; i < rows; ++i) static_cast<T*>(keep)[i] = T(R::keep(a, s, sums + i * kMaxSums));
+      const auto keeping = R::keeping(a, s);
+      for (int64_t i = 0; i < rows; ++i) static_cast<T*>(keep)[i] = T(R::keep(keeping, sums + i * kMaxSums));
     }
   });
 }

@@ -1,5 +1,7 @@
 // apply.cuh - k_apply: the elementwise pass over weights and state, for one rule in one form and one type.
 #pragma once
+#include <type_traits>
+
 #include "cuda/power.cuh"
 #include "cuda/tables.h"
 #include "rules/average.h"
@@ -8,30 +10,64 @@
 
 namespace gatun {
 
-// The means of the rows that elements are in, as pairs (hi, lo).
-template <class T>
-struct RowMeans {
-  const Pack<T, 2>* rows;  // from the row of the chunk's first element on
+// What the rows that elements are in have, one value for each row.
+template <class Value>
+struct Rows {
+  const Value* first;  // of the row of the chunk's first element
   uint32_t row_length;
 
-  // The transformed gradients of n elements of which the first is number i of the chunk.
-  template <int n>
-  GATUN_DEVICE void transform(uint32_t i, T scale, Pack<T, n>& g) const {
-    const Pack<T, 2>* row = rows;
+  // Calls body(e, its row's value) for n elements of which the first is number i of the chunk.
+  template <int n, class Body>
+  GATUN_DEVICE void over(uint32_t i, Body body) const {
+    const Value* row = first;
     if (i >= row_length) {
       const uint32_t skip = i / row_length;
       row += skip;
       i -= skip * row_length;
     }
-    Pack<T, 2> mean = *row;
+    Value value = *row;
 #pragma unroll
     for (int e = 0; e < n; ++e) {
-      g.v[e] = standardized(g.v[e], mean.v[0], mean.v[1], scale);
+      body(e, value);
       if (e + 1 < n && ++i == row_length) {
         i = 0;
-        mean = *++row;
+        value = *++row;
       }
     }
+  }
+};
+
+// Means of rows, as pairs (hi, lo).
+template <class T>
+struct RowMeans : Rows<Pack<T, 2>> {
+  // The transformed gradients of n elements of which the first is number i of the chunk.
+  template <int n>
+  GATUN_DEVICE void transform(uint32_t i, T scale, Pack<T, n>& g) const {
+    this->template over<n>(
+        i, [&](int e, const Pack<T, 2>& mean) { g.v[e] = standardized(g.v[e], mean.v[0], mean.v[1], scale); });
+  }
+};
+
+// The mean of the one row that all elements are in.
+template <class T>
+struct RowMean {
+  Pack<T, 2> mean;
+
+  template <int n>
+  GATUN_DEVICE void transform(uint32_t, T scale, Pack<T, n>& g) const {
+#pragma unroll
+    for (int e = 0; e < n; ++e) g.v[e] = standardized(g.v[e], mean.v[0], mean.v[1], scale);
+  }
+};
+
+// A rule's factors of rows.
+template <class T>
+struct RowFactors : Rows<T> {
+  template <int n>
+  GATUN_DEVICE Pack<T, n> fetch(uint32_t i) const {
+    Pack<T, n> factors;
+    this->template over<n>(i, [&](int e, T factor) { factors.v[e] = factor; });
+    return factors;
   }
 };
 
@@ -48,6 +84,10 @@ GATUN_DEVICE void over_elements(int n, bool aligned, Body body) {
   for (int i = thread_index() * kWidth; i < vectors_end; i += kThreads * kWidth) body(Width<kWidth>{}, i);
 }
 
+// Of a rule that has some.
+template <class R, class T>
+using FactorsOf = std::conditional_t<R::kRows, RowFactors<T>, ChannelFactors<T>>;
+
 template <class R, int variant>
 constexpr int kSlotsOf = R::slots(variant);
 
@@ -56,7 +96,7 @@ constexpr int kSlotsOf = R::slots(variant);
 template <class R, int variant, class T>
 GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T* weight, T* gradient,
                                void* const* state, int64_t begin, int n, bool aligned, T scale,
-                               const RowMeans<T>& means, const ChannelFactors<T>& factors, bool swapped, bool zero) {
+                               const RowMeans<T>& means, const FactorsOf<R, T>& factors, bool swapped, bool zero) {
   constexpr int kSlots = kSlotsOf<R, variant>;
   T* s[kSlots + 1];
 #pragma unroll
@@ -67,6 +107,8 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
 #pragma unroll
     for (int k = 0; k < kSlots; ++k) x[k] = load_once<kWidth>(s[k] + i);
     means.transform(uint32_t(i), scale, g);
+    Pack<T, kWidth> keep;
+    if constexpr (R::kRows) keep = factors.template fetch<kWidth>(uint32_t(i));
 #pragma unroll
     for (int e = 0; e < kWidth; ++e) {
       fetch_again();
@@ -76,6 +118,8 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
       if constexpr (R::kInputs)
         R::template update<variant>(c, g.v[e], w.v[e], one,
                                     factors.values == nullptr ? c.inverse : factors(uint32_t(i + e)));
+      else if constexpr (R::kRows)
+        R::template update<variant>(c, g.v[e], w.v[e], one, keep.v[e]);
       else
         R::template update<variant>(c, g.v[e], w.v[e], one);
 #pragma unroll
@@ -140,8 +184,14 @@ struct Place {
   // Of the rows in this chunk. In a chunk of a cut row, and where there is nothing to take off, all elements are of one
   // row.
   GATUN_DEVICE RowMeans<T> means(const Tables& tables, bool centered) const {
-    if (!centered) return {reinterpret_cast<const Pack<T, 2>*>(tables.zero), uint32_t(kChunk)};
-    return {static_cast<const Pack<T, 2>*>(t.means) + range.begin / t.geometry.row_length,
+    if (!centered) return {{reinterpret_cast<const Pack<T, 2>*>(tables.zero), uint32_t(kChunk)}};
+    return {rows_of(static_cast<const Pack<T, 2>*>(t.means))};
+  }
+  GATUN_DEVICE RowFactors<T> factors() const { return {rows_of(static_cast<const T*>(t.keep))}; }
+
+  template <class Value>
+  GATUN_DEVICE Rows<Value> rows_of(const Value* all) const {
+    return {all + range.begin / t.geometry.row_length,
             uint32_t(t.geometry.cuts_rows() ? kChunk : t.geometry.row_length)};
   }
 };
@@ -172,8 +222,9 @@ GATUN_DEVICE void apply_rule(const Tables& tables, int64_t chunk) {
   const auto place = Place<T>::of(tables, chunk);
   if (place.gradient == nullptr) return;
   const TensorEntry& t = place.t;
-  ChannelFactors<T> factors{};
+  FactorsOf<R, T> factors{};
   if constexpr (R::kInputs) factors = ChannelFactors<T>::of(tables, t, place.range.begin);
+  if constexpr (R::kRows) factors = place.factors();
   update_chunk<R, variant>(
       *reinterpret_cast<const Coefficients*>(tables.coefficients + int64_t(place.tensor) * kCoefficientsBytes),
       place.at(t.weight), place.at(place.gradient), t.state, place.range.begin, int(place.range.length),

@@ -24,6 +24,7 @@ void Description::add_group(const gatun_group& from) {
     group.average_slot = group.slots + R::scalars(variant);
     group.rule_sums = R::sums(variant);
     group.pools = R::pools(arguments);
+    group.rows = R::kRows;
   });
   std::memcpy(group.transforms, from.transforms, sizeof group.transforms);
   std::memcpy(group.averages, from.averages, sizeof group.averages);
@@ -60,8 +61,10 @@ void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bo
     if (s < group.slots || s >= group.average_slot) addresses |= reinterpret_cast<uintptr_t>(from.state[s]);
   t.aligned = addresses % 16 == 0;
   t.decay = (from.flags & GATUN_TENSOR_DECAY) != 0;
-  t.centered = centers && (from.flags & GATUN_TENSOR_MATRIX) != 0 && from.length > 0;
-  t.geometry = Geometry::of(from.length, t.centered != 0 ? from.length / from.rows : from.length);
+  const bool matrix = (from.flags & GATUN_TENSOR_MATRIX) != 0 && from.length > 0;
+  t.centered = centers && matrix;
+  t.sums_rows = group.rows != 0 && matrix;
+  t.geometry = Geometry::of(from.length, t.centered || t.sums_rows ? from.length / from.rows : from.length);
   t.first_chunk = int64_t(tensor_of_chunk.size());
   t.group = int32_t(groups.size()) - 1;
   if (t.centered != 0) {
@@ -70,6 +73,15 @@ void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bo
     means_bytes = (means_bytes + 15) / 16 * 16;
   }
   t.powered = add_powered(from, in);
+  const auto take = [&](int64_t bytes) {
+    const int64_t offset = row_bytes;
+    row_bytes += (bytes + 15) / 16 * 16;
+    return static_cast<uintptr_t>(offset);
+  };
+  const int64_t rows = t.geometry.rows();
+  if (t.sums_rows != 0)
+    t.row_sums = reinterpret_cast<double*>(take(rows * t.geometry.chunks_per_row * kMaxSums * int64_t(sizeof(double))));
+  if (group.rows != 0) t.keep = reinterpret_cast<void*>(take(rows * (in.dtype == GATUN_F64 ? 8 : 4)));
   tensor_of_chunk.insert(tensor_of_chunk.end(), size_t(t.geometry.chunks), int32_t(tensors.size()));
   tensors.push_back(t);
   gradients.push_back(from.gradient);

@@ -8,7 +8,7 @@
 namespace gatun {
 
 struct Description {
-  std::vector<TensorEntry> tensors;  // addresses of row means count from 0
+  std::vector<TensorEntry> tensors;  // addresses of what rows have count from 0
   std::vector<GroupEntry> groups;
   std::vector<PoweredEntry> powered;  // addresses count from 0
   std::vector<int32_t> tensor_of_chunk;
@@ -16,6 +16,7 @@ struct Description {
   std::vector<int64_t> first_chunk;  // of each group, then the end of all
   int64_t means_bytes = 0;
   int64_t powers = 0, factor_bytes = 0;    // of all tensors whose layers have inputs
+  int64_t row_bytes = 0;                   // of the sums and factors of rows
   int32_t clips = 0;                       // the most that any group has
   int64_t pooling = 0;                     // as in Tables
   bool transforms = false, plain = false;  // are there groups with transformations? whose rule needs no sums?

@@ -106,6 +106,7 @@ int32_t GatunCudaPlan::build(Description& d) {
   const size_t at_rule_sums = layout.add<double>(tensor_count * kMaxSums);
   const size_t at_pooled = layout.add<double>(kRules * kMaxSums);
   const size_t at_zero = layout.add<double>(2), at_means = layout.add<unsigned char>(d.means_bytes);
+  const size_t at_rows = layout.add<unsigned char>(d.row_bytes);
   const auto powered_count = int64_t(d.powered.size());
   const size_t at_powered = layout.add<PoweredEntry>(powered_count);
   const size_t at_inputs = layout.add<InputEntry>(powered_count + 1);
@@ -134,8 +135,12 @@ int32_t GatunCudaPlan::build(Description& d) {
   if (error != 0) return error;
   resident_blocks = 4 * int64_t(multiprocessors);
 
-  for (TensorEntry& t : d.tensors)
+  for (TensorEntry& t : d.tensors) {
     if (t.centered != 0) t.means = device + at_means + reinterpret_cast<uintptr_t>(t.means);
+    if (t.sums_rows != 0)
+      t.row_sums = reinterpret_cast<double*>(device + at_rows + reinterpret_cast<uintptr_t>(t.row_sums));
+    if (d.groups[size_t(t.group)].rows != 0) t.keep = device + at_rows + reinterpret_cast<uintptr_t>(t.keep);
+  }
   for (PoweredEntry& p : d.powered) {
     p.means = reinterpret_cast<double*>(device + at_powers + reinterpret_cast<uintptr_t>(p.means));
     p.inverses = p.means + d.powers;

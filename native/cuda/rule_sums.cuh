@@ -3,6 +3,7 @@
 #pragma once
 #include "cuda/apply.cuh"
 #include "cuda/reduce.cuh"
+#include "cuda/row_sums.cuh"
 
 namespace gatun {
 
@@ -27,8 +28,9 @@ struct RuleSums {
 
   double products[kSums][kTeamLanes] = {}, squares[kTeamLanes] = {};
 
+  template <class Means>
   GATUN_DEVICE void add(const Team& team, const Before& before, const T* weight, const T* gradient,
-                        const T* const* state, int n, bool aligned, T scale, const RowMeans<T>& means) {
+                        const T* const* state, int n, bool aligned, T scale, const Means& means) {
     int i = team.member * kTeamLanes;
     if (aligned) {
 #pragma unroll 1
@@ -74,9 +76,58 @@ struct RuleSums {
   }
 };
 
+// The same for a rule with rows: a matrix always waits, as its rows' factors are worked out by a whole block.
+template <class R, int variant, class T>
+GATUN_DEVICE int32_t row_sums_of_chunk(const Tables& tables, const Team& team, int64_t chunk) {
+  using Sums = RuleSums<R, variant, T>;
+  const auto place = Place<T>::of(tables, chunk);
+  if (place.gradient == nullptr) return -1;
+  const TensorEntry& t = place.t;
+  const int n = int(place.range.length);
+  const bool again = tables.again != 0, alone = t.geometry.chunks == 1 && t.sums_rows == 0;
+  if (!again) {  // lanes count from the chunk's first element, for the rule from each row's
+    const double squares = team_squares(team, place.at(place.gradient), n);
+    if (team.leads()) {
+      if (alone)
+        tables.steps[place.tensor].squares = tables.steps[place.tensor].m2 = squares;
+      else
+        tables.partials[chunk].squares = squares;
+    }
+  }
+  const auto& arguments = *reinterpret_cast<const typename R::Arguments*>(place.group.arguments);
+  const StepScalars step{*t.steps + 1, tables.values[1 + t.group], t.decay != 0, nullptr, nullptr, 0};
+  if (t.sums_rows == 0) {  // nothing is asked of the sums of a vector
+    if (chunk == t.first_chunk && team.leads())
+      *static_cast<T*>(t.keep) = T(R::keep(R::keeping(arguments, step), nullptr));
+    return alone ? -1 : place.tensor;
+  }
+  const auto before = R::template before<T>(arguments, step);
+  const bool cut = t.geometry.cuts_rows(), centered = place.step.centered != 0;
+  const int row_length = cut ? n : int(t.geometry.row_length);
+  double* to = t.row_sums + (cut ? chunk - t.first_chunk : place.range.begin / row_length) * kMaxSums;
+  const T scale = T(again ? place.step.scale : tables.values[0]);
+  const Pack<T, 2>* mean = place.means(tables, centered).first;
+#pragma unroll 1
+  for (int begin = 0; begin < n; begin += row_length, to += kMaxSums, mean += centered) {
+    const T* state[Sums::kSlots + 1];
+#pragma unroll
+    for (int k = 0; k < Sums::kSlots; ++k) state[k] = place.at(t.state[k]) + begin;
+    Sums sums;
+    sums.add(team, before, place.at(t.weight) + begin, place.at(place.gradient) + begin, state, row_length,
+             place.aligned() && begin % kVector<T> == 0, scale, RowMean<T>{*mean});
+#pragma unroll
+    for (int k = 0; k < Sums::kSums; ++k) {
+      const double sum = team_tree(team, sums.products[k]);
+      if (team.leads()) to[k] = sum;
+    }
+  }
+  return place.tensor;
+}
+
 // Returns the tensor if its other chunks have to be waited for, else -1.
 template <class R, int variant, class T>
 GATUN_DEVICE int32_t rule_sums_of_chunk(const Tables& tables, const Team& team, int64_t chunk) {
+  if constexpr (R::kRows) return row_sums_of_chunk<R, variant, T>(tables, team, chunk);
   using Sums = RuleSums<R, variant, T>;
   const auto place = Place<T>::of(tables, chunk);
   if (place.gradient == nullptr) return -1;
@@ -113,21 +164,15 @@ GATUN_DEVICE int32_t rule_sums_of_chunk(const Tables& tables, const Team& team, 
 }
 
 // By the whole block: a tensor's chunks become its sums.
-template <int sums>
+template <class R, int variant, class T>
 GATUN_DEVICE void merge_rule_sums(const Tables& tables, SumsShared& shared, int32_t tensor) {
   const TensorEntry& t = tables.tensors[tensor];
-  const double* const from = tables.rule_partials + t.first_chunk * kMaxSums;
-  double* const to = tables.rule_sums + int64_t(tensor) * kMaxSums;
-#pragma unroll 1
-  for (int k = 0; k < sums; k += 2) {
-    const Pair pair = lane_sums(shared, t.geometry.chunks, [&](int64_t i) -> Pair {
-      const double* const of = from + i * kMaxSums + k;
-      return {load_fresh(of), k + 1 < sums ? load_fresh(of + 1) : 0};
-    });
-    if (thread_index() != 0) continue;
-    to[k] = pair.a;
-    if (k + 1 < sums) to[k + 1] = pair.b;
-  }
+  constexpr int kSums = RuleSums<R, variant, T>::kSums;
+  if constexpr (!R::kRows)
+    add_sums<kSums>(tables, shared, tensor, tables.rule_partials + t.first_chunk * kMaxSums, t.geometry.chunks,
+                    kMaxSums);
+  else if (t.sums_rows != 0)
+    merge_row_sums<R, kSums, T>(tables, shared, tensor);
   if (tables.again == 0) {
     const Pair pair = lane_sums(shared, t.geometry.chunks, [&](int64_t i) -> Pair {
       return {load_fresh(&tables.partials[t.first_chunk + i].squares), 0};
@@ -137,9 +182,12 @@ GATUN_DEVICE void merge_rule_sums(const Tables& tables, SumsShared& shared, int3
   if (thread_index() == 0) tables.arrived[tensor] = 0;
 }
 
-// Three arrays and their sums are more than 80 registers hold. Two blocks still have 32 KB on their way.
+// Three arrays and their sums are more than 80 registers hold, four sums more than 128 where they are of four arrays in
+// double (AdamP). Two blocks still have 32 KB on their way, in double one.
 template <class R, int variant, class T>
-constexpr int kSumBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 1 ? 2 : 3;
+constexpr int kSumBlocksOf = sizeof(T) == 8 && kSlotsOf<R, variant> > 1 && R::kRows   ? 1
+                             : sizeof(T) == 8 || kSlotsOf<R, variant> > 1 || R::kRows ? 2
+                                                                                      : 3;
 
 // Ends without finalize, which has every rule's scalars in it: as part of each of these kernels it would be most of
 // what there is to compile, for 3 us of a launch.
@@ -151,7 +199,7 @@ k_rule_sums(const Tables tables) {
     sum_all_chunks(
         tables, shared,
         [&](const Team& team, int64_t chunk) { return rule_sums_of_chunk<R, variant, T>(tables, team, chunk); },
-        [&](int32_t tensor) { merge_rule_sums<RuleSums<R, variant, T>::kSums>(tables, shared, tensor); });
+        [&](int32_t tensor) { merge_rule_sums<R, variant, T>(tables, shared, tensor); });
 }
 
 }  // namespace gatun

@@ -16,12 +16,14 @@ struct TensorEntry {
   Geometry geometry;
   int64_t first_chunk;  // chunks are numbered through all tensors of the plan
   void* means;          // of this step's rows, as pairs (hi, lo); null unless centered
+  double* row_sums;     // kMaxSums for each row or part of one; null unless sums_rows
+  void* keep;           // each row's factor; null unless its rule has rows
   int64_t* steps;       // the caller's counter
   int32_t group;
   int32_t decay, centered;
-  int32_t aligned;  // are weight and state at 16-byte borders?
-  int32_t powered;  // its number among the tensors whose layers have inputs; -1: none
-  int32_t reserved;
+  int32_t sums_rows;  // does its rule sum and keep it row by row?
+  int32_t aligned;    // are weight and state at 16-byte borders?
+  int32_t powered;    // its number among the tensors whose layers have inputs; -1: none
 };
 
 #define GATUN_COUNT_RULE(number, constant, name, fields) +1
@@ -45,6 +47,7 @@ struct GroupEntry {
   int32_t sums;          // some transformation needs the gradient's
   int32_t rule_sums;     // how many the rule needs
   int32_t pools;         // are the rule's sums those of all tensors with that rule?
+  int32_t rows;          // ... those of rows, each of which keeps its weights by a factor of its own?
 };
 
 // Of a tensor whose layer has an input.

@@ -21,7 +21,6 @@ template <class R, class A>
 struct Projected : RuleDefaults {
   using Arguments = A;
   static constexpr bool kRows = true;
-  static constexpr bool kOnCuda = false;
   static constexpr int sums(int) { return 4; }
 
   // |cos(g, w)|; norms whose product is below eps count as eps.
@@ -30,14 +29,29 @@ struct Projected : RuleDefaults {
     return dot / sqrt_(max_(a.eps * a.eps, sums[0] * sums[2]));
   }
 
-  static GATUN_HD double keep(const A& a, const StepScalars& step, const double* row) {
+  struct Keeping {
+    bool by_row;
+    double whole;  // the factor of all rows; where each has its own, without what a view adds
+    double rate, eps;
+
+    GATUN_HD double viewed(const double* sums) const {
+      const double norm = sqrt_(sums[0]) + eps, along = sums[0] > 0 ? sums[3] / (norm * norm) : 0;
+      return whole + rate * along;
+    }
+  };
+
+  static GATUN_HD Keeping keeping(const A& a, const StepScalars& step) {
     const double decay = step.decay ? R::decay(a, step) : 0;
     const bool rows = step.row_length > 0 && step.largest < a.delta / sqrt_(step.row_length);
     const bool tensor = step.row_length > 0 && !rows && measure(a, step.sums) < a.delta / sqrt_(step.length);
-    if (!rows && !tensor) return 1 - decay;
-    const double* sums = rows ? row : step.sums;
-    const double norm = sqrt_(sums[0]) + a.eps, along = sums[0] > 0 ? sums[3] / (norm * norm) : 0;
-    return 1 - decay * a.wd_ratio + R::rate(a, step) * along;
+    if (!rows && !tensor) return {false, 1 - decay, 0, a.eps};
+    Keeping keeping{rows, 1 - decay * a.wd_ratio, R::rate(a, step), a.eps};
+    if (tensor) keeping.whole = keeping.viewed(step.sums);
+    return keeping;
+  }
+
+  static GATUN_HD double keep(const Keeping& keeping, const double* row) {
+    return keeping.by_row ? keeping.viewed(row) : keeping.whole;
   }
 };
 

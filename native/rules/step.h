@@ -16,8 +16,9 @@ GATUN_RULES_BEGIN
 //   Before<T>, before          coefficients that are known before the sums
 //   factors<variant>           one element's a[k], b[k]; sum k adds the products a[k] * b[k], in double
 // and, for rules whose weights are kept in rows (kRows), so that each row has its sums and a factor of its own:
-//   measure(args, sums)        what finalize and keep are told the largest of, from a row's sums
-//   keep(args, step, sums)     the factor, from the row's sums; update gets it behind the state
+//   measure(args, sums)        what keeping is told the largest of, from a row's sums
+//   Keeping, keeping           what the rows' factors have in common, once per tensor
+//   keep(keeping, sums)        a row's factor, from its sums; update gets it behind the state
 // and, for rules that take their layers' inputs (kInputs):
 //   absolute(args)             is an input's power the sum of |x| instead of x^2?
 //   inverse(args, N, P, first) the factor for a channel of mean power N, from and into its memory P

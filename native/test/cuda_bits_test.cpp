@@ -169,16 +169,21 @@ void inputs() {
   }
 }
 
-// Rules whose sums are their own or pooled, of gradients that are transformed or not, beside a rule without.
+// Rules whose sums are their own, pooled or of rows, of gradients that are transformed or not, beside a rule without.
 std::vector<GroupSetup> sums_of_all_kinds(const std::vector<Shape>& shapes) {
   const gatun_adal adal{0.9, 0.999, 1e-8, 0.05, GATUN_DECAY_L2, 0, 0, 1}, own{0.9, 0.999, 1e-8, 0.05, 0, 0, 0, 0};
   const gatun_aida aida{0.9, 0.999, 1e-8, 0.05, 1e-20, 2, GATUN_DECAY_L2, 0};
+  const gatun_adamp rows{0.9, 0.999, 1e-8, 0.05, 1e3, 0.1, 0, 0}, whole{0.9, 0.999, 1e-8, 0.05, 1, 0.1, 0, 0};
+  const gatun_sgdp sgdp{0.9, 0, 0.05, 1e-8, 1e3, 0.1, 1, 0};
   const gatun_ladam ladam{0.9, 0.999, 1e-8, 0.05, GATUN_DECAY_L2, 0};
   return {{rule("", GATUN_RULE_ADAL, 1e-2, adal, 2), GATUN_F32, shapes},
           {rule("", GATUN_RULE_AIDA, 1e-2, aida, 2).standardize(), GATUN_F32, shapes},
           {adam("", 1e-3), GATUN_F32, shapes},
           {rule("", GATUN_RULE_ADAL, 1e-2, adal, 2).standardize(), GATUN_F64, shapes},
           {rule("", GATUN_RULE_ADAL, 1e-2, own, 2), GATUN_F64, shapes},
+          {rule("", GATUN_RULE_ADAMP, 1e-2, rows, 2), GATUN_F32, shapes},
+          {rule("", GATUN_RULE_ADAMP, 1e-2, whole, 2).clip(1), GATUN_F32, shapes},
+          {rule("", GATUN_RULE_SGDP, 1e-1, sgdp, 1).standardize(), GATUN_F64, shapes},
           {rule("", GATUN_RULE_LADAM, 1e-2, ladam, 1, 1).lookahead(2, 0.5, true), GATUN_F32, shapes}};
 }
 

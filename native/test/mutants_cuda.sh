@@ -95,6 +95,11 @@ mutant cuda_bits cuda/finalize.cuh 's/  if \(\(tables\.flags \& GATUN_CHECK_FINI
 mutant cuda_bits cuda/power.cuh 's/, \*t\.steps == 0, powers\)/, false, powers)/' 'the first input is mixed with no power'
 mutant cuda_plan cuda/inputs.h 's/needed > capacity_/capacity_ == 0/' 'memory for parts does not grow'
 mutant cuda_plan cuda/plan.cu 's/ \|\| plan->inputs\.stale\)/)/' 'new inputs are captured'
+mutant cuda_bits cuda/row_sums.cuh 's/  largest = block_largest[^\n]*\n//' 'every thread goes by the largest of its own rows'
+mutant cuda_bits cuda/row_sums.cuh 's/i < count; \+\+i/i + 1 < count; ++i/' "the last part of a row is not in its sums"
+mutant cuda_bits cuda/row_sums.cuh 's/(of, rows, stride\);\n)  GATUN_BARRIER\(\);/\1/' "a tensor's sums are read before they are written"
+mutant cuda_bits cuda/rule_sums.cuh 's/, mean \+= centered\)/)/' "all rows' sums are taken about the first row's mean"
+mutant cuda_bits cuda/apply.cuh 's/keep\.v\[e\]/keep.v[0]/' 'elements at the border of rows share a factor'
 mutant cuda_plan cuda/plan.cu 's/if \(uploads >= kSlots\)/if (false)/' 'pinned memory is reused too early'
 mutant cuda_plan cuda/plan.cu 's/std::max\(plan->stale_end, i \+ 1\)/i + 1/' 'an address that changed is not copied'
 mutant cuda_plan cuda/plan.cu 's/if \(pinned != nullptr\) end/if (false) end/' 'pinned memory is not freed'
