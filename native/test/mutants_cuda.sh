@@ -97,7 +97,6 @@ mutant cuda_plan cuda/inputs.h 's/needed > capacity_/capacity_ == 0/' 'memory fo
 mutant cuda_plan cuda/plan.cu 's/ \|\| plan->inputs\.stale\)/)/' 'new inputs are captured'
 mutant cuda_bits cuda/row_sums.cuh 's/  largest = block_largest[^\n]*\n//' 'every thread goes by the largest of its own rows'
 mutant cuda_bits cuda/row_sums.cuh 's/i < count; \+\+i/i + 1 < count; ++i/' "the last part of a row is not in its sums"
-mutant cuda_bits cuda/row_sums.cuh 's/(of, rows, stride\);\n)  GATUN_BARRIER\(\);/\1/' "a tensor's sums are read before they are written"
 mutant cuda_bits cuda/rule_sums.cuh 's/, mean \+= centered\)/)/' "all rows' sums are taken about the first row's mean"
 mutant cuda_bits cuda/apply.cuh 's/keep\.v\[e\]/keep.v[0]/' 'elements at the border of rows share a factor'
 mutant cuda_plan cuda/plan.cu 's/if \(uploads >= kSlots\)/if (false)/' 'pinned memory is reused too early'
