@@ -25,7 +25,8 @@ run() {
   LD_LIBRARY_PATH=$copy GATUN_TEST_SLOW_BUILD=1 timeout 120 "$tests/${1}_test" "$copy/libgatun_cuda_emulated.so" \
     >"$copy/log" 2>&1
 }
-for source in cuda/backend.cu cuda/description.cu test/emulator/simt.cpp test/emulator/runtime.cpp; do
+for source in cuda/backend.cu cuda/description.cu test/emulator/simt.cpp test/emulator/runtime.cpp \
+  test/emulator/memory.cpp; do
   compile $source || { cat "$copy/log"; exit 1; }
 done
 build || { cat "$copy/log"; exit 1; }

@@ -1,6 +1,7 @@
 // runtime.cpp - the CUDA runtime of cuda_runtime_api.h. A stream does nothing until somebody waits for it: what is
 // asked of it asynchronously must still be right then. So a copy from pinned memory that has been reused too early is
-// seen.
+// seen. With GATUN_EMULATOR_STRICT in the environment device memory is out of bounds for the host (memory.h), and the
+// host's pageable memory is for kernels.
 #include "cuda/runtime.h"
 
 #include <cstdlib>
@@ -8,11 +9,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <vector>
 
 #include "cuda/intrinsics.cuh"
 #include "cuda/tables.h"
+#include "emulator/memory.h"
 
 using Work = std::function<void()>;
 
@@ -45,9 +48,14 @@ Device& state() {
   return device;
 }
 
+// CUDA's functions may be called from several threads.
+std::recursive_mutex mutex;
+using Lock = std::lock_guard<std::recursive_mutex>;
+
 void run(EmulatedStream* stream) {
   std::vector<Work> work;
   work.swap(stream->work);
+  const emulator::Access access;
   for (const Work& w : work) w();
 }
 
@@ -59,25 +67,30 @@ bool is_within(const Allocations& allocations, const void* address, size_t bytes
   return offset <= next->second && bytes <= next->second - offset;
 }
 
-cudaError_t allocate(Allocations& allocations, void** memory, size_t bytes) {
-  if (bytes == 0) return *memory = nullptr, cudaSuccess;  // as CUDA does
-  if (bytes > size_t{1} << 40) return cudaErrorMemoryAllocation;
-#if defined(__SANITIZE_ADDRESS__)
-  const size_t size = bytes;  // the redzone begins right behind
-#else
-  const size_t size = (bytes + 255) / 256 * 256;
-#endif
-  if (posix_memalign(memory, 256, size) != 0) return cudaErrorMemoryAllocation;
-  std::memset(*memory, 0xa5, bytes);  // fresh memory is anything
-  allocations[*memory] = bytes;
+cudaError_t allocated(Allocations& allocations, void* memory, size_t bytes) {
+  if (memory == nullptr) return cudaErrorMemoryAllocation;
+  const emulator::Access access;
+  std::memset(memory, 0xa5, bytes);  // fresh memory is anything
+  allocations[memory] = bytes;
   return cudaSuccess;
 }
 
-cudaError_t release(Allocations& allocations, void* memory) {
-  if (memory == nullptr) return cudaSuccess;
-  if (allocations.erase(memory) == 0) return cudaErrorInvalidValue;
-  std::free(memory);
-  return cudaSuccess;
+// A GPU without unified memory ends every step of the process when a kernel touches the host's pageable memory. A
+// tensor that is there is found before its launch, by whether all that its tables name is the device's or pinned.
+void require_reachable(const gatun::Tables& tables) {
+  if (!emulator::strict()) return;
+  const auto require = [&](const void* address, const char* what) {
+    if (address != nullptr && !is_within(state().device, address, 1) && !is_within(state().host, address, 1))
+      simt::die(what, "is in pageable host memory");
+  };
+  for (int64_t i = 0; i < tables.tensor_count; ++i) {
+    const gatun::TensorEntry& tensor = tables.tensors[i];
+    require(tensor.steps, "a step counter");
+    if (tensor.geometry.length == 0) continue;
+    require(tensor.weight, "a weight");
+    require(tables.gradients[i], "a gradient");
+    for (const void* slot : tensor.state) require(slot, "a state tensor");
+  }
 }
 
 }  // namespace
@@ -141,15 +154,34 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
   return *value = state().multiprocessors, cudaSuccess;
 }
 
-cudaError_t cudaMalloc(void** memory, size_t bytes) { return allocate(state().device, memory, bytes); }
-cudaError_t cudaFree(void* memory) {
-  for (EmulatedStream* stream : state().streams) run(stream);  // CUDA's waits for the device, too
-  return release(state().device, memory);
+cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  const Lock lock(mutex);
+  if (bytes == 0) return *memory = nullptr, cudaSuccess;  // as CUDA does
+  return allocated(state().device, *memory = emulator::take(bytes), bytes);
 }
-cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return allocate(state().host, memory, bytes); }
-cudaError_t cudaFreeHost(void* memory) { return release(state().host, memory); }
+cudaError_t cudaFree(void* memory) {
+  const Lock lock(mutex);
+  for (EmulatedStream* stream : state().streams) run(stream);  // CUDA's waits for the device, too
+  if (memory == nullptr) return cudaSuccess;
+  if (state().device.erase(memory) == 0) return cudaErrorInvalidValue;
+  emulator::give_back(memory);
+  return cudaSuccess;
+}
+cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+  const Lock lock(mutex);
+  if (bytes == 0) return *memory = nullptr, cudaSuccess;
+  return allocated(state().host, *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096), bytes);
+}
+cudaError_t cudaFreeHost(void* memory) {
+  const Lock lock(mutex);
+  if (memory == nullptr) return cudaSuccess;
+  if (state().host.erase(memory) == 0) return cudaErrorInvalidValue;
+  std::free(memory);
+  return cudaSuccess;
+}
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  const Lock lock(mutex);
   const bool to_device = is_within(state().device, to, bytes);
   if (!to_device && !is_within(state().device, from, bytes)) return cudaErrorInvalidValue;
   state().copies += to_device;
@@ -164,24 +196,28 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
+  const Lock lock(mutex);
   if (!is_within(state().device, memory, bytes)) return cudaErrorInvalidValue;
   stream->work.emplace_back([=] { std::memset(memory, value, bytes); });
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  const Lock lock(mutex);
   ++state().handles;
   *stream = new EmulatedStream;
   state().streams.insert(*stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const Lock lock(mutex);
   --state().handles;
   state().streams.erase(stream);
   delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  const Lock lock(mutex);
   if (stream->capturing) return cudaErrorStreamCaptureUnsupported;
   run(stream);
   return cudaSuccess;
@@ -228,16 +264,19 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) { return event->stream = stream, cudaSuccess; }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  const Lock lock(mutex);
   if (event->stream != nullptr) run(event->stream);
   return cudaSuccess;
 }
 
 // Every kernel of this backend takes its tables and nothing else.
 cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** arguments, size_t, cudaStream_t stream) {
+  const Lock lock(mutex);
   const auto tables = *static_cast<gatun::Tables*>(arguments[0]);
   const auto function = reinterpret_cast<void (*)(gatun::Tables)>(reinterpret_cast<uintptr_t>(kernel));
   ++state().launches;
   stream->work.emplace_back([=] {
+    require_reachable(tables);
     simt::Order order = state().order;
     if (order.seed != 0) order.seed = order.seed * 7919 + ++state().launch_number;  // each launch in its own order
     simt::launch(grid.x, int(block.x), order, [&] { function(tables); });
