@@ -48,6 +48,9 @@ interface Backend {
         /** One step, all or nothing; allocates nothing. {@code lr} has one learning rate per group. */
         void step(double[] lr, double gradientScale, boolean checkFinite, boolean zeroGradients);
 
+        /** The learning rates and the gradient scale of the replays of a captured step that follow. */
+        void values(double[] lr, double gradientScale);
+
         /** Waits for the last step. */
         Outcome report();
 

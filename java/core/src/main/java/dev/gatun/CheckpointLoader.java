@@ -33,16 +33,18 @@ final class CheckpointLoader {
         requireSameParameters();
         requireSameRounding();
         List<Copy> copies = pairTensors();
+        List<long[]> counters = state.counters();
         for (Copy copy : copies) {
-            copy.to.memory().copyFrom(copy.from.memory());
+            optimizer.device().copy(copy.to.memory(), copy.from.memory());
         }
         for (int i = 0; i < optimizer.parameters().size(); i++) {
             String name = optimizer.parameters().get(i).name();
-            state.setSteps(i, checkpoint.parameters().get(name).steps());
+            state.setSteps(counters, i, checkpoint.parameters().get(name).steps());
         }
         for (int g = 0; g < optimizer.groups().size(); g++) {
-            state.setGroupSteps(g, checkpoint.groupSteps().get(g));
+            state.setGroupSteps(counters, g, checkpoint.groupSteps().get(g));
         }
+        state.setCounters(counters); // and waits for the copies
         return checkpoint.steps();
     }
 

@@ -1,6 +1,7 @@
 package dev.gatun;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -15,14 +16,32 @@ final class CheckpointWriter {
 
     static void write(Path file, Optimizer optimizer, OptimizerState state, boolean withWeights, FileCalls calls)
             throws IOException {
-        Map<String, Tensor> tensors = tensors(optimizer, state, withWeights);
-        Map<String, String> metadata = metadata(optimizer, state);
-        tensors.forEach((name, tensor) -> metadata.put(Checksums.keyOf(name), Checksums.of(tensor.memory())));
-        metadata.put(Checksums.KEY, Checksums.ZEROS);
-        SafetensorsHeader header = Safetensors.describe(metadata, tensors);
-        byte[] bytes = Safetensors.headerBytes(header);
-        Checksums.seal(bytes);
-        AtomicFile.replace(file, Safetensors.content(bytes, header, tensors), calls);
+        try (Arena arena = Arena.ofConfined()) {
+            Map<String, Tensor> tensors = onHost(tensors(optimizer, state, withWeights), optimizer.device(), arena);
+            Map<String, String> metadata = metadata(optimizer, state);
+            tensors.forEach((name, tensor) -> metadata.put(Checksums.keyOf(name), Checksums.of(tensor.memory())));
+            metadata.put(Checksums.KEY, Checksums.ZEROS);
+            SafetensorsHeader header = Safetensors.describe(metadata, tensors);
+            byte[] bytes = Safetensors.headerBytes(header);
+            Checksums.seal(bytes);
+            AtomicFile.replace(file, Safetensors.content(bytes, header, tensors), calls);
+        }
+    }
+
+    /** The tensors themselves, or for those of a GPU copies of what they are when all that was asked of it has happened. */
+    private static Map<String, Tensor> onHost(Map<String, Tensor> tensors, Device device, Arena arena) {
+        Map<String, Tensor> host = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> {
+            if (tensor.location() == Device.Kind.CPU) {
+                host.put(name, tensor);
+            } else {
+                Tensor copy = Tensor.allocate(arena, tensor.dtype(), tensor.shape());
+                device.copy(copy.memory(), tensor.memory());
+                host.put(name, copy);
+            }
+        });
+        device.synchronize();
+        return host;
     }
 
     private static Map<String, Tensor> tensors(Optimizer optimizer, OptimizerState state, boolean withWeights) {
@@ -44,6 +63,7 @@ final class CheckpointWriter {
 
     private static Map<String, String> metadata(Optimizer optimizer, OptimizerState state) {
         List<ParameterGroup> groups = optimizer.groups();
+        List<long[]> counters = state.counters();
         Map<String, String> metadata = new LinkedHashMap<>();
         metadata.put(Checkpoint.FORMAT, Integer.toString(Checkpoint.FORMAT_VERSION));
         metadata.put(
@@ -52,7 +72,7 @@ final class CheckpointWriter {
         metadata.put(
                 Checkpoint.GROUP_STEPS,
                 IntStream.range(0, groups.size())
-                        .mapToObj(g -> Long.toString(state.groupSteps(g)))
+                        .mapToObj(g -> Long.toString(state.groupSteps(counters, g)))
                         .collect(Collectors.joining(", ")));
         metadata.put(Checkpoint.STEPS, Long.toString(optimizer.steps()));
         if (state.drawsRoundings()) {
@@ -63,7 +83,8 @@ final class CheckpointWriter {
         for (int g = 0; g < groups.size(); g++) {
             for (Parameter parameter : groups.get(g).parameters()) {
                 metadata.put(
-                        Checkpoint.PARAMETER + parameter.name(), entry(g, state.steps(index++), parameter.weight()));
+                        Checkpoint.PARAMETER + parameter.name(),
+                        entry(g, state.steps(counters, index++), parameter.weight()));
             }
         }
         return metadata;

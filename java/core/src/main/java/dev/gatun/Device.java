@@ -18,6 +18,29 @@ import java.util.Optional;
  * optimizers on it are closed. All devices compute the same bits.
  *
  * <p>Devices may be used from any thread; the calls of one device wait for each other.
+ *
+ * <h2>What happens when</h2>
+ *
+ * <p>On the CPU, everything has happened when its call returns. A CUDA device has one stream, its own or the caller's
+ * ({@link #cuda(int, MemorySegment)}), and everything asked of the device happens on it, in the order in which it was
+ * asked for:
+ *
+ * <ul>
+ *   <li>{@link #copy}, {@link Optimizer#step}, {@link Optimizer#prepareReplay} and the binding of gradients return
+ *       before it has happened. Two of them need no waiting in between: a copy that follows a step reads what the step
+ *       has written.
+ *   <li>{@link #synchronize} waits, and so do all that give the host something to look at or take memory away:
+ *       {@link Optimizer#report}, {@link Optimizer#stepsTaken}, {@link Optimizer#save}, {@link Optimizer#load},
+ *       {@link Mirror#step}, {@link #allocate}, building and closing an optimizer, closing memory or the device.
+ *   <li>The source of a copy may be written again when the call returns, unless it is pinned ({@link #allocatePinned})
+ *       or the device's: then after {@link #synchronize}. What a copy brings to the host may be read after
+ *       {@link #synchronize}.
+ *   <li>Whoever works with the same memory on another stream has to wait between the two, with an event or
+ *       {@link #synchronize}. A framework whose stream this device shares need not.
+ * </ul>
+ *
+ * <p>A failure of the GPU can come to light at any later call. An optimizer that was told of one stops for good and
+ * says why at every use; close it, its memory and the device, and go on from a checkpoint with new ones.
  */
 public final class Device implements AutoCloseable {
     /** The kinds of devices, and of memory. */
@@ -54,6 +77,8 @@ public final class Device implements AutoCloseable {
 
     static final Cleaner CLEANER = Cleaner.create();
     private static final System.Logger LOG = System.getLogger("dev.gatun");
+    /** Ten times the oldest compute capability that native/CMakeLists.txt builds for. */
+    private static final int LEAST_CAPABILITY = 80;
 
     private final Kind kind;
     private final Context context;
@@ -64,7 +89,7 @@ public final class Device implements AutoCloseable {
     private final Isa isa;
     private final long memoryBytes;
 
-    private Device(Kind kind, int ordinal, int threads, Isa isa, String whyNotCuda) {
+    private Device(Kind kind, int ordinal, int threads, Isa isa, MemorySegment stream, String whyNotCuda) {
         this.kind = kind;
         this.whyNotCuda = whyNotCuda;
         try (Arena arena = Arena.ofConfined()) {
@@ -73,17 +98,36 @@ public final class Device implements AutoCloseable {
             gatun_context_options.ordinal(options, ordinal);
             gatun_context_options.threads(options, threads);
             gatun_context_options.isa(options, isa == null ? GatunC.GATUN_ISA_AUTO() : isa.ordinal() + 1);
+            gatun_context_options.stream(options, stream);
             MemorySegment pointer = arena.allocate(ValueLayout.ADDRESS);
             Native.check(GatunC.gatun_context_create(options, pointer));
             Context created = new Context(pointer.get(ValueLayout.ADDRESS, 0));
-            this.context = created;
-            this.cleanable = CLEANER.register(this, created::close);
             MemorySegment info = gatun_device_info.allocate(arena);
-            Native.check(GatunC.gatun_context_info(context.pointer(), info));
+            try {
+                Native.check(GatunC.gatun_context_info(created.pointer(), info));
+                if (kind == Kind.CUDA) {
+                    requireCapability(ordinal, info);
+                }
+            } catch (RuntimeException e) {
+                created.close();
+                throw e;
+            }
             this.name = gatun_device_info.name(info).getString(0);
             this.threads = gatun_device_info.threads(info);
             this.isa = kind == Kind.CPU ? Isa.values()[gatun_device_info.isa(info) - 1] : null;
             this.memoryBytes = gatun_device_info.memory_bytes(info);
+            this.context = created;
+            this.cleanable = CLEANER.register(this, created::close);
+        }
+    }
+
+    /** The kernels are built for Ampere and later; an older card would only fail at the first step. */
+    private static void requireCapability(int ordinal, MemorySegment info) {
+        int capability = gatun_device_info.isa(info);
+        if (capability < LEAST_CAPABILITY) {
+            throw new DeviceUnavailableException("CUDA device " + ordinal + ", "
+                    + gatun_device_info.name(info).getString(0) + ", has compute capability " + capability / 10 + "."
+                    + capability % 10 + ", and 8.0 or newer is needed: use another GPU or the CPU");
         }
     }
 
@@ -110,16 +154,29 @@ public final class Device implements AutoCloseable {
     public static Device cpu(int threads, Isa isa) {
         Check.atLeast("threads", threads, 0);
         Native.ensureLoaded();
-        return new Device(Kind.CPU, 0, threads, isa, null);
+        return new Device(Kind.CPU, 0, threads, isa, MemorySegment.NULL, null);
     }
 
     /**
-     * A CUDA device by its number.
+     * A CUDA device by its number, with a stream of its own.
      *
      * @throws DeviceUnavailableException with the reason, if it cannot be opened
      */
     public static Device cuda(int ordinal) {
+        return cuda(ordinal, MemorySegment.NULL);
+    }
+
+    /**
+     * A CUDA device on a stream of the caller's, for instance the one that a framework computes gradients on: steps take
+     * their turn among the framework's work, and nobody waits. The stream stays the caller's and must outlive the
+     * device and all that is made on it.
+     *
+     * @param stream a {@code cudaStream_t} or {@code CUstream} of that device; NULL for a stream of its own
+     * @throws DeviceUnavailableException with the reason, if it cannot be opened
+     */
+    public static Device cuda(int ordinal, MemorySegment stream) {
         Check.atLeast("ordinal", ordinal, 0);
+        Check.notNull("stream", stream);
         CudaStatus status = cudaStatus();
         if (status.reason() != null) {
             throw new DeviceUnavailableException("CUDA device " + ordinal + " cannot be used: " + status.reason());
@@ -128,24 +185,21 @@ public final class Device implements AutoCloseable {
             throw new DeviceUnavailableException("there is no CUDA device " + ordinal + ": this machine has "
                     + status.devices() + ", counted from 0");
         }
-        return new Device(Kind.CUDA, ordinal, 0, null, null);
+        return new Device(Kind.CUDA, ordinal, 0, null, stream, null);
     }
 
-    /** CUDA device 0 if optimizers can step on it, else the CPU; then the log and {@link #whyNotCuda} say why. */
+    /** CUDA device 0 if it can be opened, else the CPU; then the log and {@link #whyNotCuda} say why. */
     public static Device best() {
         String reason = cudaStatus().reason();
         if (reason == null) {
-            Device cuda = cuda(0);
             try {
-                cuda.requireSteps();
-                return cuda;
-            } catch (DeviceUnavailableException e) {
+                return cuda(0);
+            } catch (GatunException e) {
                 reason = e.getMessage();
-                cuda.close();
             }
         }
         LOG.log(System.Logger.Level.INFO, "Gatun computes on the CPU, not on a GPU: " + reason);
-        return new Device(Kind.CPU, 0, 0, null, reason);
+        return new Device(Kind.CPU, 0, 0, null, MemorySegment.NULL, reason);
     }
 
     /** What is known of CUDA here, and why it cannot be used if it cannot. */
@@ -211,18 +265,33 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * Zeroed memory of the device, aligned to 256 bytes. The caller closes it.
+     * Zeroed memory of the device, aligned to 256 bytes. The caller closes it. One block with many tensors in it is
+     * better than many blocks: a step asks every block whether it is still there.
      *
      * @throws GatunException if there is not that much left
      */
     public DeviceMemory allocate(long bytes) {
         Check.atLeast("bytes", bytes, 0);
-        return new DeviceMemory(context, bytes);
+        return new DeviceMemory(context, bytes, false);
+    }
+
+    /**
+     * Zeroed host memory that the device copies from and to by itself, while the host goes on; aligned to 256 bytes.
+     * Scarce: the operating system cannot move it. On the CPU, plain memory. The caller closes it.
+     *
+     * @throws GatunException if there is not that much left
+     */
+    public DeviceMemory allocatePinned(long bytes) {
+        Check.atLeast("bytes", bytes, 0);
+        return new DeviceMemory(context, bytes, true);
     }
 
     /**
      * Copies between segments of the same size, each in host or device memory. The copy takes its turn after what the
-     * device was asked to do before; {@link #synchronize} waits for it.
+     * device was asked to do before; for when it has happened see above.
+     *
+     * @throws IllegalArgumentException if the sizes differ, or the destination is read-only
+     * @throws IllegalStateException if the device or a segment's memory is closed
      */
     public void copy(MemorySegment destination, MemorySegment source) {
         if (destination.byteSize() != source.byteSize()) {
@@ -293,14 +362,5 @@ public final class Device implements AutoCloseable {
     /** Whether something beside the device itself holds its context. */
     boolean isInUse() {
         return context.users() > 1;
-    }
-
-    /**
-     * Asks for a plan of nothing.
-     *
-     * @throws DeviceUnavailableException if this version cannot compute steps on the device
-     */
-    void requireSteps() {
-        new NativePlan(context, List.of()).close();
     }
 }

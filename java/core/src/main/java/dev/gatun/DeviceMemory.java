@@ -7,18 +7,21 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 
-/** Memory of a device, owned by whoever allocated it. On CUDA Java can pass its segment on, but not read it. */
+/**
+ * Memory of a device, or pinned memory of the host, owned by whoever allocated it. Java can pass a CUDA device's segment
+ * on, but not touch it: that ends the process. It may be closed after its device.
+ */
 public final class DeviceMemory implements AutoCloseable {
     private final MemorySegment segment;
     private final Cleaner.Cleanable cleanable;
 
-    DeviceMemory(Context context, long bytes) {
+    DeviceMemory(Context context, long bytes, boolean pinned) {
         context.retain();
         Arena arena = Arena.ofShared();
         MemorySegment address;
         try (Arena call = Arena.ofConfined()) {
             MemorySegment pointer = call.allocate(ValueLayout.ADDRESS);
-            Native.check(GatunC.gatun_memory_allocate(context.pointer(), bytes, 0, pointer));
+            Native.check(GatunC.gatun_memory_allocate(context.pointer(), bytes, pinned ? 1 : 0, pointer));
             address = pointer.get(ValueLayout.ADDRESS, 0);
         } catch (RuntimeException e) {
             arena.close();
@@ -28,8 +31,11 @@ public final class DeviceMemory implements AutoCloseable {
         this.segment = view(address, bytes, arena);
         this.cleanable = Device.CLEANER.register(this, () -> {
             arena.close(); // first: from here on nobody can reach the memory through a segment
-            Native.check(GatunC.gatun_memory_free(context.pointer(), address, 0));
-            context.release();
+            try {
+                Native.check(GatunC.gatun_memory_free(context.pointer(), address, pinned ? 1 : 0));
+            } finally { // the memory is free also when CUDA reports that earlier work has failed
+                context.release();
+            }
         });
     }
 
@@ -47,7 +53,10 @@ public final class DeviceMemory implements AutoCloseable {
         return segment;
     }
 
-    /** Frees the memory; its segment cannot be used any more. Closing again does nothing. */
+    /**
+     * Frees the memory when all that the device was asked to do has happened; its segment cannot be used any more.
+     * Closing again does nothing.
+     */
     @Override
     public void close() {
         cleanable.clean();

@@ -123,7 +123,8 @@ final class Gradients {
     static void requireUsable(Tensor tensor, Device.Kind location, boolean written, String name) {
         if (tensor.location() != location) {
             throw new IllegalArgumentException(
-                    name + " is in memory of " + tensor.location() + ", and the optimizer's device is " + location);
+                    name + " is in memory of " + tensor.location() + ", and the optimizer's device is " + location
+                            + (location == Device.Kind.CUDA ? ": Mirror trains host memory on a GPU" : ""));
         }
         MemorySegment memory = tensor.memory();
         if (written && memory.isReadOnly()) {

@@ -3,6 +3,7 @@ package dev.gatun;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** The layer inputs that are bound, for rules that look at them, and the checks that they may be read. */
 final class Inputs {
@@ -13,6 +14,9 @@ final class Inputs {
     private final Regions fixed;
 
     private final Tensor[] bound;
+    /** Whether any rule looks at inputs: without, a step does nothing here for any number of parameters. */
+    private final boolean any;
+
     /** Whether a parameter has taken a step with an input. */
     private final boolean[] fed;
 
@@ -23,6 +27,7 @@ final class Inputs {
         this.fixed = fixed;
         this.bound = new Tensor[parameters.size()];
         this.fed = new boolean[parameters.size()];
+        this.any = IntStream.range(0, fed.length).anyMatch(i -> state.powers(i) > 0);
     }
 
     /** Takes the input of a parameter's layer; answers how the backend has it. Changes nothing if it is refused. */
@@ -100,7 +105,7 @@ final class Inputs {
      * @throws IllegalStateException naming the parameter
      */
     void requireForStep(Gradients gradients) {
-        for (int i = 0; i < bound.length; i++) {
+        for (int i = 0; any && i < bound.length; i++) {
             if (bound[i] != null) {
                 if (!bound[i].memory().scope().isAlive()) {
                     throw new IllegalStateException("the memory of the input of '"
@@ -118,7 +123,7 @@ final class Inputs {
 
     /** After a step. */
     void count(Gradients gradients) {
-        for (int i = 0; i < bound.length; i++) {
+        for (int i = 0; any && i < bound.length; i++) {
             fed[i] |= bound[i] != null && gradients.has(i);
         }
     }

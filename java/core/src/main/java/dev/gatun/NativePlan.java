@@ -127,6 +127,17 @@ final class NativePlan implements Backend.Plan {
 
     @Override
     public void step(double[] rates, double gradientScale, boolean checkFinite, boolean zeroGradients) {
+        describe(rates, gradientScale, checkFinite, zeroGradients);
+        Native.check(GatunC.gatun_step(plan, arguments));
+    }
+
+    @Override
+    public void values(double[] rates, double gradientScale) {
+        describe(rates, gradientScale, false, false);
+        Native.check(GatunC.gatun_plan_values(plan, arguments));
+    }
+
+    private void describe(double[] rates, double gradientScale, boolean checkFinite, boolean zeroGradients) {
         context.requireOpen();
         for (int i = 0; i < rates.length; i++) {
             lr.setAtIndex(ValueLayout.JAVA_DOUBLE, i, rates[i]);
@@ -135,7 +146,6 @@ final class NativePlan implements Backend.Plan {
         gatun_step_arguments.flags(
                 arguments,
                 (checkFinite ? GatunC.GATUN_CHECK_FINITE() : 0) | (zeroGradients ? GatunC.GATUN_ZERO_GRADIENTS() : 0));
-        Native.check(GatunC.gatun_step(plan, arguments));
     }
 
     @Override
@@ -151,8 +161,11 @@ final class NativePlan implements Backend.Plan {
 
     @Override
     public void close() {
-        Native.check(GatunC.gatun_plan_destroy(plan));
-        arena.close();
-        context.release();
+        try {
+            Native.check(GatunC.gatun_plan_destroy(plan));
+        } finally {
+            arena.close();
+            context.release();
+        }
     }
 }

@@ -76,7 +76,7 @@ public final class Optimizer implements AutoCloseable {
 
         rounding = builder.rounding;
         seed = builder.seed;
-        OptimizerState memory = new OptimizerState(groups, builder.state, rounding, seed);
+        OptimizerState memory = new OptimizerState(device, groups, builder.state, rounding, seed);
         try {
             for (int i = 0; i < parameters.size(); i++) {
                 for (Tensor tensor : memory.tensors(i)) {
@@ -97,8 +97,11 @@ public final class Optimizer implements AutoCloseable {
         inputs = new Inputs(parameters, state, device.kind(), fixed);
         lr = new double[memory.backendGroups().size()];
         cleanable = Device.CLEANER.register(this, () -> {
-            made.close(); // first: its tables point into the memory
-            memory.close();
+            try {
+                made.close(); // first: its tables point into the memory
+            } finally {
+                memory.close();
+            }
         });
     }
 
@@ -233,13 +236,11 @@ public final class Optimizer implements AutoCloseable {
          *     read-only, on another device or overlaps another
          * @throws IllegalStateException if a weight's memory or the device is closed
          * @throws WrongThreadException if a weight's memory is confined to another thread
-         * @throws DeviceUnavailableException if the device cannot compute steps; the message says why
+         * @throws DeviceUnavailableException if the device cannot compute a rule; the message says which
+         * @throws GatunException if the device has not enough memory for the state, or fails
          */
         public Optimizer build() {
             device.context().requireOpen();
-            if (device.kind() == Device.Kind.CUDA) {
-                device.requireSteps();
-            }
             return new Optimizer(this);
         }
     }
@@ -347,25 +348,86 @@ public final class Optimizer implements AutoCloseable {
     }
 
     /**
-     * One step of all parameters that have a gradient: one native call, nothing allocated.
+     * One step of all parameters that have a gradient: one native call, nothing allocated. On a GPU it is only asked for,
+     * see {@link Device} for the order of things.
      *
      * @throws IllegalStateException if memory of a weight, gradient or input was closed, or this optimizer or its device
      *     was, or if a parameter has a gradient and no input, but had one before
      * @throws WrongThreadException on another thread than the one that made the optimizer
      * @throws IllegalArgumentException if a schedule gives a learning rate that is negative or not finite
+     * @throws GatunException if the GPU has failed; the optimizer then takes no step any more and says why each time
      */
     public void step() {
+        prepare();
+        stepped = true; // also if it fails: then a report says why
+        plan.step(lr, gradientScale, checkFinite, zeroGradients);
+        inputs.count(gradients);
+        steps++;
+        Reference.reachabilityFence(this);
+    }
+
+    /**
+     * Puts a step into the CUDA graph that the caller is capturing on the device's stream (see
+     * {@link Device#cuda(int, java.lang.foreign.MemorySegment)}). Nothing is computed and nothing counted: that happens
+     * with each replay of the graph, which {@link #prepareReplay} comes before. Take a {@link #step} after binding the
+     * gradients and before the capture: addresses that the GPU does not know yet cannot be captured.
+     *
+     * <p>The graph refers to this optimizer's tables. Replay it only while the optimizer, its gradients and weights are
+     * there.
+     *
+     * @throws IllegalStateException on the CPU, which has no graphs, and as {@link #step}
+     * @throws GatunException if CUDA refuses the capture; the message says why
+     */
+    public void captureStep() {
+        requireGraphs();
+        prepare();
+        plan.step(lr, gradientScale, checkFinite, zeroGradients);
+        Reference.reachabilityFence(this);
+    }
+
+    /**
+     * Gives the GPU the learning rates and the gradient scale of the next replay of a captured step, and counts it for
+     * the schedules: what {@link #step} does, without the computing. Then launch the graph on the device's stream.
+     * Gradients that were bound elsewhere meanwhile are taken from there.
+     *
+     * <pre>{@code
+     * optimizer.step();          // as ever; the GPU now knows all addresses
+     * beginCapture(stream);      // cudaStreamBeginCapture, thread-local mode
+     * backward(batch);
+     * optimizer.captureStep();
+     * endCapture(stream);
+     * for (...) {
+     *     optimizer.prepareReplay();
+     *     launch(graph, stream);
+     * }
+     * }</pre>
+     *
+     * @throws IllegalStateException on the CPU, which has no graphs, and as {@link #step}
+     * @throws GatunException as {@link #step}
+     */
+    public void prepareReplay() {
+        requireGraphs();
+        prepare();
+        stepped = true;
+        plan.values(lr, gradientScale);
+        inputs.count(gradients);
+        steps++;
+        Reference.reachabilityFence(this);
+    }
+
+    private void requireGraphs() {
+        if (device.kind() != Device.Kind.CUDA) {
+            throw new IllegalStateException("a step on the CPU cannot be captured in a CUDA graph: call step()");
+        }
+    }
+
+    private void prepare() {
         requireUse();
         gradients.requireAlive();
         inputs.requireForStep(gradients);
         for (int i = 0; i < lr.length; i++) {
             lr[i] = rate(state.owner(i));
         }
-        plan.step(lr, gradientScale, checkFinite, zeroGradients);
-        inputs.count(gradients);
-        steps++;
-        stepped = true;
-        Reference.reachabilityFence(this);
     }
 
     private double rate(int group) {
@@ -424,7 +486,7 @@ public final class Optimizer implements AutoCloseable {
     }
 
     /**
-     * A view of a parameter's state, as long as the optimizer is open.
+     * A view of a parameter's state, as long as the optimizer is open. On a GPU it is the GPU's memory.
      *
      * @param parameter its index in {@link #parameters}
      * @param slot one of its rule's {@link Rule#slots}; for a weight of BF16 or F16 also {@code master}, the weight in F32
@@ -440,18 +502,29 @@ public final class Optimizer implements AutoCloseable {
         return state.tensors(parameter).get(index);
     }
 
-    /** The steps a parameter has taken: those with a gradient that were not refused. */
+    /** The steps a parameter has taken: those with a gradient that were not refused. Waits for the last step. */
     public long stepsTaken(int parameter) {
         requireOpen();
         requireParameter(parameter);
-        return state.steps(parameter);
+        return state.steps(state.counters(), parameter);
+    }
+
+    /** The steps that every parameter has taken, as {@link #resume} takes them. Waits for the last step. */
+    public long[] stepsTaken() {
+        requireOpen();
+        List<long[]> counters = state.counters();
+        long[] taken = new long[parameters.size()];
+        for (int i = 0; i < taken.length; i++) {
+            taken[i] = state.steps(counters, i);
+        }
+        return taken;
     }
 
     /**
      * Goes on with state that was adopted or written by the caller: sets the counts that belong to it. Groups, and the
      * schedules' clock, have taken as many steps as the parameter that took most.
      *
-     * @param stepsTaken what {@link #stepsTaken} said of every parameter when the state was kept, each 0 or more
+     * @param stepsTaken what {@link #stepsTaken()} said when the state was kept, each 0 or more
      */
     public void resume(long... stepsTaken) {
         requireUse();
@@ -523,7 +596,12 @@ public final class Optimizer implements AutoCloseable {
         stepped = false;
     }
 
-    /** Frees the state. Closing again does nothing. */
+    /** Whether a step leaves the gradients zero. */
+    boolean zeroesGradients() {
+        return zeroGradients;
+    }
+
+    /** Frees the state when the last step has happened. Closing again does nothing. */
     @Override
     public void close() {
         if (open) {

@@ -9,9 +9,9 @@ import java.util.Iterator;
 import java.util.List;
 
 /**
- * The memory of an optimizer: state tensors and step counters, zero at first. The parameters of a group that share a
- * type are one group of the backend; the counters of each have one long per tensor and one for the group. Weights of BF16
- * and F16 have one state tensor more, behind their rule's: {@value #MASTER}.
+ * The memory of an optimizer, on its device: state tensors and step counters, zero at first. The parameters of a group
+ * that share a type are one group of the backend; the counters of each have one long per tensor and one for the group.
+ * Weights of BF16 and F16 have one state tensor more, behind their rule's: {@value #MASTER}.
  */
 final class OptimizerState {
     /** The slot of the weights in F32, for weights of BF16 and F16. */
@@ -23,7 +23,8 @@ final class OptimizerState {
     /** What input powers are as long as there was no input; they themselves are 0 or more. */
     private static final double NO_POWER = -1;
 
-    private final Arena arena = Arena.ofShared();
+    private final Device device;
+    private final StateMemory memory;
     private final List<Parameter> parameters = new ArrayList<>();
     private final List<Place> places = new ArrayList<>();
     private final List<List<Tensor>> tensors = new ArrayList<>();
@@ -39,9 +40,11 @@ final class OptimizerState {
      * @param adopted the caller's memory for all state tensors, parameter by parameter and slot by slot, which keeps
      *     its contents; null to allocate zeros
      */
-    OptimizerState(List<ParameterGroup> groups, List<Tensor> adopted, Rounding rounding, long seed) {
+    OptimizerState(Device device, List<ParameterGroup> groups, List<Tensor> adopted, Rounding rounding, long seed) {
+        this.device = device;
         this.rounding = rounding;
         this.seed = seed;
+        memory = new StateMemory(device);
         try {
             requireCount(groups, adopted);
             Iterator<Tensor> next = adopted == null ? null : adopted.iterator();
@@ -49,7 +52,7 @@ final class OptimizerState {
                 add(groups.get(g), g, next);
             }
         } catch (RuntimeException e) {
-            arena.close();
+            memory.close();
             throw e;
         }
     }
@@ -89,8 +92,7 @@ final class OptimizerState {
             slots.add(slots(parameter.weight(), recipe));
         }
         for (int type = 0; type < types.size(); type++) {
-            MemorySegment counters =
-                    arena.allocate(ValueLayout.JAVA_LONG, members.get(type).size() + 1);
+            MemorySegment counters = memory.longs(members.get(type).size() + 1L);
             backendGroups.add(new Backend.Group(
                     recipe, types.get(type), rounding, seed, List.copyOf(members.get(type)), counters));
             owners.add(owner);
@@ -109,15 +111,26 @@ final class OptimizerState {
         Tensor weight = parameter.weight();
         List<Tensor> state = new ArrayList<>();
         for (int slot = 0; slot < slots(weight, recipe).size(); slot++) {
-            Tensor tensor = recipe.scalar(slot)
-                    ? Tensor.allocate(arena, DType.F64, recipe.scalarLength(parameter))
-                    : Tensor.allocate(arena, weight.dtype().arithmetic(), weight.shape());
-            for (long i = 0; i < recipe.powers(parameter) && recipe.scalar(slot); i++) {
-                tensor.set(i, NO_POWER);
+            state.add(
+                    recipe.scalar(slot)
+                            ? memory.tensor(DType.F64, recipe.scalarLength(parameter))
+                            : memory.tensor(weight.dtype().arithmetic(), weight.shape()));
+            if (recipe.scalar(slot) && recipe.powers(parameter) > 0) {
+                setNoPower(state.getLast());
             }
-            state.add(tensor);
         }
         return state;
+    }
+
+    private void setNoPower(Tensor powers) {
+        try (Arena call = Arena.ofConfined()) {
+            Tensor host = Tensor.allocate(call, DType.F64, powers.shape());
+            for (long i = 0; i < host.length(); i++) {
+                host.set(i, NO_POWER);
+            }
+            device.copy(powers.memory(), host.memory());
+            device.synchronize();
+        }
     }
 
     private static List<Tensor> adopt(Parameter parameter, Recipe recipe, Iterator<Tensor> adopted) {
@@ -169,10 +182,13 @@ final class OptimizerState {
         if (powers(parameter) == 0) {
             return false;
         }
-        double first = tensors.get(parameter)
-                .get(slots.get(parameter).indexOf("power"))
-                .get(0);
-        return first > 0;
+        Tensor power = tensors.get(parameter).get(slots.get(parameter).indexOf("power"));
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment first = call.allocate(ValueLayout.JAVA_DOUBLE);
+            device.copy(first, power.memory().asSlice(0, Double.BYTES));
+            device.synchronize();
+            return first.get(ValueLayout.JAVA_DOUBLE, 0) > 0;
+        }
     }
 
     /** Whether anything of the optimizer depends on its seed. */
@@ -210,50 +226,74 @@ final class OptimizerState {
         return tensors.get(parameter);
     }
 
-    long steps(int parameter) {
-        Place place = places.get(parameter);
-        return backendGroups.get(place.group).counters().getAtIndex(ValueLayout.JAVA_LONG, place.member);
+    /** All counters as they are now, one array for each group of the backend; waits for the device. */
+    List<long[]> counters() {
+        List<long[]> counters = new ArrayList<>();
+        for (Backend.Group group : backendGroups) {
+            try (Arena call = Arena.ofConfined()) {
+                MemorySegment host = call.allocate(group.counters().byteSize(), Long.BYTES);
+                device.copy(host, group.counters());
+                device.synchronize();
+                counters.add(host.toArray(ValueLayout.JAVA_LONG));
+            }
+        }
+        return counters;
     }
 
-    void setSteps(int parameter, long steps) {
+    /** Sets all counters, the same arrays that {@link #counters} gives. */
+    void setCounters(List<long[]> counters) {
+        for (int i = 0; i < counters.size(); i++) {
+            try (Arena call = Arena.ofConfined()) {
+                MemorySegment host = call.allocateFrom(ValueLayout.JAVA_LONG, counters.get(i));
+                device.copy(backendGroups.get(i).counters(), host);
+                device.synchronize();
+            }
+        }
+    }
+
+    /** The steps that a parameter has taken, by the counters given. */
+    long steps(List<long[]> counters, int parameter) {
         Place place = places.get(parameter);
-        backendGroups.get(place.group).counters().setAtIndex(ValueLayout.JAVA_LONG, place.member, steps);
+        return counters.get(place.group)[place.member];
+    }
+
+    void setSteps(List<long[]> counters, int parameter, long steps) {
+        Place place = places.get(parameter);
+        counters.get(place.group)[place.member] = steps;
     }
 
     /** The steps that a group of the optimizer has taken; 0 for one without parameters. */
-    long groupSteps(int group) {
+    long groupSteps(List<long[]> counters, int group) {
         int first = owners.indexOf(group);
-        return first < 0 ? 0 : groupCounter(first).get(ValueLayout.JAVA_LONG, 0);
+        return first < 0 ? 0 : last(counters.get(first));
     }
 
-    void setGroupSteps(int group, long steps) {
+    void setGroupSteps(List<long[]> counters, int group, long steps) {
         for (int i = 0; i < owners.size(); i++) {
             if (owners.get(i) == group) {
-                groupCounter(i).set(ValueLayout.JAVA_LONG, 0, steps);
+                counters.get(i)[counters.get(i).length - 1] = steps;
             }
         }
     }
 
     /** Sets every parameter's count; a group has taken as many steps as the parameter that took most. */
     void setAllSteps(long[] steps) {
+        List<long[]> counters = counters();
         for (int i = 0; i < steps.length; i++) {
-            setSteps(i, steps[i]);
+            setSteps(counters, i, steps[i]);
         }
-        for (Backend.Group group : backendGroups) {
-            long most = 0;
-            for (int i = 0; i < group.members().size(); i++) {
-                most = Math.max(most, group.counters().getAtIndex(ValueLayout.JAVA_LONG, i));
-            }
-            group.counters().setAtIndex(ValueLayout.JAVA_LONG, group.members().size(), most);
+        for (long[] group : counters) {
+            group[group.length - 1] =
+                    Arrays.stream(group, 0, group.length - 1).max().orElse(0);
         }
+        setCounters(counters);
     }
 
-    private MemorySegment groupCounter(int backendGroup) {
-        Backend.Group group = backendGroups.get(backendGroup);
-        return group.counters().asSlice((long) group.members().size() * Long.BYTES);
+    private static long last(long[] values) {
+        return values[values.length - 1];
     }
 
     void close() {
-        arena.close();
+        memory.close();
     }
 }

@@ -172,7 +172,8 @@ public record Tensor(MemorySegment memory, DType dtype, Device.Kind location, lo
         }
     }
 
-    private static long bytes(DType dtype, long[] shape) {
+    /** How many bytes the elements take. */
+    static long bytes(DType dtype, long[] shape) {
         long bytes = dtype.bytes();
         boolean empty = false;
         for (long size : shape) {

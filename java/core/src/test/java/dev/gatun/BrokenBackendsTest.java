@@ -17,7 +17,7 @@ class BrokenBackendsTest {
     @Test
     void theModelPasses() {
         try (Device device = Device.cpu(1)) {
-            OptimizerContract contract = new OptimizerContract(device, folder);
+            OptimizerContract contract = new OptimizerContract(device, device, folder);
             Subject.all(new ModelBackend())
                     .forEach(subject -> contract.checks().values().forEach(check -> check.accept(subject)));
         }
@@ -27,7 +27,7 @@ class BrokenBackendsTest {
     @EnumSource
     void theFaultIsNoticed(Fault fault) {
         try (Device device = Device.cpu(1)) {
-            OptimizerContract contract = new OptimizerContract(device, folder);
+            OptimizerContract contract = new OptimizerContract(device, device, folder);
             Optional<AssertionError> noticed = Subject.all(new ModelBackend(fault))
                     .map(subject -> failure(contract, fault, subject))
                     .flatMap(Optional::stream)

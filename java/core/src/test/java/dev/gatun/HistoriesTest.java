@@ -8,26 +8,32 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Random trainings, and tensors of every awkward size, against the model. The seed stands in the failure message. */
+@Tag("device")
 class HistoriesTest {
     private static final int HISTORIES = Amount.of(300);
+
+    /** On an emulated GPU. */
+    private static final int FEW = 40;
 
     @TempDir
     Path folder;
 
     @Test
     void randomHistoriesEqualTheModel() throws Exception {
-        try (Device device = Device.cpu(2)) {
-            for (long seed = 0; seed < HISTORIES; seed++) {
-                history(seed, device);
+        try (Device device = TestDevice.open(2);
+                Device host = Device.cpu(1)) {
+            for (long seed = 0; seed < (TestDevice.isEmulated() ? FEW : HISTORIES); seed++) {
+                history(seed, device, host);
             }
         }
     }
 
-    private void history(long seed, Device device) throws Exception {
+    private void history(long seed, Device device, Device host) throws Exception {
         SplittableRandom random = new SplittableRandom(seed);
         Rule rule = randomRule(random);
         long[][] shapes = new long[1 + random.nextInt(6)][];
@@ -38,10 +44,10 @@ class HistoriesTest {
         }
         boolean checkFinite = random.nextBoolean();
         Path file = folder.resolve("history.safetensors");
-        try (Problem problem = new Problem(DType.F64, shapes);
-                Problem reference = new Problem(DType.F64, shapes)) {
+        try (Problem problem = new Problem(DType.F64, device, shapes);
+                Problem reference = new Problem(DType.F64, host, shapes)) {
             Optimizer actual = open(device, rule, problem, checkFinite, null);
-            Optimizer expected = open(device, rule, reference, checkFinite, new ModelBackend());
+            Optimizer expected = open(host, rule, reference, checkFinite, new ModelBackend());
             for (int step = 1; step <= 12; step++) {
                 boolean[] bound = new boolean[shapes.length];
                 for (int i = 0; i < bound.length; i++) {
@@ -57,8 +63,9 @@ class HistoriesTest {
                     }
                     own.bindInputs(optimizer, step);
                     for (int i = 0; i < bound.length; i++) {
-                        optimizer.bindGradient(i, bound[i] ? own.gradients.get(i) : null);
+                        optimizer.bindGradient(i, bound[i] ? own.bindable().get(i) : null);
                     }
+                    own.send();
                     optimizer.gradientScale(scale);
                     optimizer.step();
                 }
@@ -69,12 +76,12 @@ class HistoriesTest {
                 if (random.nextInt(5) == 0) {
                     actual.save(file);
                     actual.close();
-                    problem.parameters.forEach(p -> p.weight().memory().fill((byte) 3));
+                    problem.spoilWeights();
                     actual = open(device, rule, problem, checkFinite, null);
                     actual.load(file);
                 }
+                requireClose(where, problem, reference);
                 for (int i = 0; i < shapes.length; i++) {
-                    requireClose(where, problem.parameters.get(i), reference.parameters.get(i));
                     assertThat(actual.stepsTaken(i)).as(where).isEqualTo(expected.stepsTaken(i));
                 }
             }
@@ -137,11 +144,8 @@ class HistoriesTest {
 
     @Test
     void everySizeEqualsTheModel() {
-        long[][] shapes = LongStream.concat(
-                        LongStream.rangeClosed(1, 130),
-                        LongStream.of(255, 256, 257, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193, 100_007))
-                .mapToObj(n -> n % 3 == 0 && n < 5000 ? new long[] {3, n} : new long[] {n})
-                .toArray(long[][]::new);
+        LongStream awkward =
+                LongStream.of(255, 256, 257, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193, 100_007);
         List<Rule> rules = new ArrayList<>();
         for (String s : List.of(
                 "sgd(lr=0.1, momentum=0.9, weight_decay=0.01)",
@@ -149,37 +153,44 @@ class HistoriesTest {
                 "sing(lr=0.01, weight_decay=0.1, lookahead=2)")) {
             rules.add(Rule.parse(s));
         }
-        try (Device device = Device.cpu(3)) {
+        try (Device device = TestDevice.open(3);
+                Device host = Device.cpu(1)) {
+            long most = TestDevice.isEmulated() ? 2_000 : Long.MAX_VALUE;
+            long[][] shapes = LongStream.concat(LongStream.rangeClosed(1, 130), awkward.filter(n -> n < most))
+                    .mapToObj(n -> n % 3 == 0 && n < 5000 ? new long[] {3, n} : new long[] {n})
+                    .toArray(long[][]::new);
             for (Rule rule : rules) {
-                try (Problem problem = new Problem(DType.F64, shapes);
-                        Problem reference = new Problem(DType.F64, shapes);
+                try (Problem problem = new Problem(DType.F64, device, shapes);
+                        Problem reference = new Problem(DType.F64, host, shapes);
                         Optimizer actual = open(device, rule, problem, true, null);
-                        Optimizer expected = open(device, rule, reference, true, new ModelBackend())) {
-                    actual.bindGradients(problem.gradients);
-                    expected.bindGradients(reference.gradients);
+                        Optimizer expected = open(host, rule, reference, true, new ModelBackend())) {
+                    actual.bindGradients(problem.bindable());
+                    expected.bindGradients(reference.bindable());
                     for (int step = 1; step <= 3; step++) {
                         problem.fill(step);
                         reference.fill(step);
+                        problem.send();
                         actual.step();
                         expected.step();
                     }
-                    for (int i = 0; i < shapes.length; i++) {
-                        requireClose(rule.toString(), problem.parameters.get(i), reference.parameters.get(i));
-                    }
+                    requireClose(rule.toString(), problem, reference);
                     assertThat(problem.sentinelsIntact()).isTrue();
                 }
             }
         }
     }
 
-    private static void requireClose(String where, Parameter actual, Parameter expected) {
-        double[] a = actual.weight().toDoubles();
-        double[] e = expected.weight().toDoubles();
-        double largest = Arrays.stream(e).map(Math::abs).max().orElse(1);
-        for (int k = 0; k < e.length; k++) {
-            assertThat(Math.abs(a[k] - e[k]) <= 1e-10 * largest)
-                    .as("%s: %s[%d] is %s, should be %s", where, actual.name(), k, a[k], e[k])
-                    .isTrue();
+    private static void requireClose(String where, Problem actual, Problem expected) {
+        List<Tensor> weights = actual.weights();
+        for (int i = 0; i < weights.size(); i++) {
+            double[] a = weights.get(i).toDoubles();
+            double[] e = expected.weights().get(i).toDoubles();
+            double largest = Arrays.stream(e).map(Math::abs).max().orElse(1);
+            for (int k = 0; k < e.length; k++) {
+                assertThat(Math.abs(a[k] - e[k]) <= 1e-10 * largest)
+                        .as("%s: p%d[%d] is %s, should be %s", where, i, k, a[k], e[k])
+                        .isTrue();
+            }
         }
     }
 }

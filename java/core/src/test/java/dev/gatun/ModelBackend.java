@@ -136,6 +136,11 @@ final class ModelBackend implements Backend {
             }
         }
 
+        @Override
+        public void values(double[] lr, double gradientScale) {
+            throw new UnsupportedOperationException("nothing captures the model's steps");
+        }
+
         private static boolean finite(double[] power) {
             return Arrays.stream(power).allMatch(x -> x >= 0 && Double.isFinite(x));
         }

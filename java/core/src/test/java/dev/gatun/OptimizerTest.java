@@ -8,8 +8,6 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -264,36 +262,6 @@ class OptimizerTest {
                     .isThrownBy(() -> optimizer.gradientScale(Double.NaN))
                     .withMessage("scale must be above 0 and finite, and is NaN");
         }
-    }
-
-    @Test
-    void aStepAllocatesNothing() throws Throwable {
-        MethodHandle allocated = allocatedBytes();
-        try (Run run = new Run(new Subject("lookahead(sing(adamw(weight_decay=0.1)))", DType.F32, null), device)) {
-            run.bindAll(1);
-            for (int i = 0; i < 100; i++) {
-                run.optimizer.step();
-            }
-            long before = (long) allocated.invoke();
-            for (int i = 0; i < 1000; i++) {
-                run.optimizer.step();
-            }
-            long bytes = (long) allocated.invoke() - before;
-            assertThat(bytes)
-                    .as("bytes in 1,000 steps, those of the measurement included")
-                    .isLessThan(1000);
-        }
-    }
-
-    /** com.sun.management.ThreadMXBean, in a module that the tested one does not read. */
-    private static MethodHandle allocatedBytes() throws ReflectiveOperationException {
-        Object bean = Class.forName("java.lang.management.ManagementFactory")
-                .getMethod("getThreadMXBean")
-                .invoke(null);
-        Class<?> type = Class.forName("com.sun.management.ThreadMXBean");
-        return MethodHandles.publicLookup()
-                .unreflect(type.getMethod("getCurrentThreadAllocatedBytes"))
-                .bindTo(bean);
     }
 
     @Test

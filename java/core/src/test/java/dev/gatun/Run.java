@@ -3,6 +3,7 @@ package dev.gatun;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.UnaryOperator;
 
@@ -19,7 +20,7 @@ final class Run implements AutoCloseable {
     }
 
     Run(Subject subject, Device device, UnaryOperator<Optimizer.Builder> options) {
-        problem = new Problem(subject.types(), subject.values(), Problem.SHAPES);
+        problem = new Problem(subject.types(), subject.values(), device, Problem.shapes());
         Rule rule = subject.rule();
         int half = problem.parameters.size() / 2;
         Optimizer.Builder builder = Optimizer.builder(device)
@@ -30,7 +31,12 @@ final class Run implements AutoCloseable {
         if (subject.backend() != null) {
             builder.backend(subject.backend());
         }
-        optimizer = options.apply(builder).build();
+        try {
+            optimizer = TestDevice.build(options.apply(builder));
+        } catch (RuntimeException e) {
+            problem.close();
+            throw e;
+        }
         optimizer.gradientScale(GRADIENT_SCALE);
     }
 
@@ -40,18 +46,25 @@ final class Run implements AutoCloseable {
             problem.fill(step);
             List<Tensor> bound = new ArrayList<>();
             for (int i = 0; i < problem.gradients.size(); i++) {
-                bound.add(Problem.hasGradient(step, i) ? problem.gradients.get(i) : null);
+                bound.add(Problem.hasGradient(step, i) ? problem.bindable().get(i) : null);
             }
             optimizer.bindGradients(bound);
             problem.bindInputs(optimizer, step);
-            optimizer.step();
+            step();
         }
+    }
+
+    /** Steps with the gradients as they stand in host memory. */
+    void step() {
+        problem.send();
+        optimizer.step();
     }
 
     /** Binds every gradient. */
     void bindAll(int step) {
         problem.fill(step);
-        optimizer.bindGradients(problem.gradients);
+        problem.send();
+        optimizer.bindGradients(problem.bindable());
         problem.bindInputs(optimizer, step);
     }
 
@@ -61,13 +74,11 @@ final class Run implements AutoCloseable {
         bytes.writeBytes(problem.weightBits());
         bytes.writeBytes(Problem.bits(state()));
         bytes.writeBytes(Problem.bits(masters()));
-        for (int i = 0; i < optimizer.parameters().size(); i++) {
-            bytes.writeBytes((optimizer.stepsTaken(i) + ",").getBytes(StandardCharsets.US_ASCII));
-        }
+        bytes.writeBytes(Arrays.toString(optimizer.stepsTaken()).getBytes(StandardCharsets.US_ASCII));
         return bytes.toByteArray();
     }
 
-    /** All state tensors, parameter by parameter. */
+    /** All state tensors, parameter by parameter, as they are now. */
     List<Tensor> state() {
         List<Tensor> state = new ArrayList<>();
         List<String> slots = optimizer.groups().getFirst().rule().slots();
@@ -76,7 +87,12 @@ final class Run implements AutoCloseable {
                 state.add(optimizer.state(i, slot));
             }
         }
-        return state;
+        return problem.onHost(state);
+    }
+
+    /** A state tensor as it is now, in host memory. */
+    Tensor state(int parameter, String slot) {
+        return problem.onHost(List.of(optimizer.state(parameter, slot))).getFirst();
     }
 
     /** State and masters, parameter by parameter, as an optimizer adopts them. */
@@ -96,11 +112,12 @@ final class Run implements AutoCloseable {
 
     /** The weights as the arithmetic has them: masters, where there are some and they have begun. */
     List<Tensor> masters() {
-        List<Tensor> masters = new ArrayList<>();
-        for (int i = 0; i < problem.parameters.size(); i++) {
-            Tensor weight = problem.parameters.get(i).weight();
-            boolean begun = weight.dtype().isHalf() && optimizer.stepsTaken(i) > 0;
-            masters.add(begun ? optimizer.state(i, "master") : weight);
+        List<Tensor> masters = new ArrayList<>(problem.weights());
+        long[] taken = optimizer.stepsTaken();
+        for (int i = 0; i < taken.length; i++) {
+            if (masters.get(i).dtype().isHalf() && taken[i] > 0) {
+                masters.set(i, state(i, "master"));
+            }
         }
         return masters;
     }

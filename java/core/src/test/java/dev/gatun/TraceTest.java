@@ -3,15 +3,18 @@ package dev.gatun;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Recorded trainings, computed by oracles that were checked against the authors' code, come out the same. */
+@Tag("device")
 class TraceTest {
     static final List<String> TRACES = List.of(
             "sgd_momentum",
@@ -65,7 +68,8 @@ class TraceTest {
         Rule rule = Rule.parse(trace.metadata().get("optimizer"));
         int steps = Integer.parseInt(trace.metadata().get("steps"));
         try (Arena arena = Arena.ofConfined();
-                Device device = Device.cpu(2)) {
+                Device device = TestDevice.open(2)) {
+            List<Tensor> weights = new ArrayList<>();
             List<Parameter> parameters = new ArrayList<>();
             double[] largest = new double[6];
             double[] worst = new double[6];
@@ -73,37 +77,53 @@ class TraceTest {
                 if (tensor.startsWith("weight/")) {
                     Tensor weight = copy(arena, trace.tensor(tensor), dtype);
                     largest[parameters.size()] = largest(trace.tensor(tensor));
+                    weights.add(weight);
                     parameters.add(Parameter.of(tensor.substring("weight/".length()), weight));
                 }
             }
             assertThat(parameters).hasSize(6);
-            try (Optimizer optimizer = Optimizer.of(device, rule, parameters)) {
+            List<DeviceMemory> inputs = new ArrayList<>();
+            try (Mirror mirror = Mirror.of(device, parameters);
+                    Optimizer optimizer =
+                            TestDevice.build(Optimizer.builder(device).group(rule, mirror.parameters()))) {
+                assertThat(mirror.mirrors()).isEqualTo(TestDevice.isCuda());
                 for (int t = 1; t <= steps; t++) {
                     for (int p = 0; p < parameters.size(); p++) {
                         String gradient = "grad/" + t + "/" + parameters.get(p).name();
                         boolean given = trace.names().contains(gradient);
-                        optimizer.bindGradient(p, given ? copy(arena, trace.tensor(gradient), dtype) : null);
+                        mirror.bindGradient(optimizer, p, given ? copy(arena, trace.tensor(gradient), dtype) : null);
                         String input = "input/" + t + "/" + parameters.get(p).name();
                         if (optimizer.takesInput(p) && trace.names().contains(input)) {
-                            optimizer.bindInput(p, copy(arena, trace.tensor(input), dtype));
+                            optimizer.bindInput(p, placed(device, copy(arena, trace.tensor(input), dtype), inputs));
                         }
                     }
-                    optimizer.step();
+                    mirror.step(optimizer);
                     for (int p = 0; p < parameters.size(); p++) {
                         Tensor expected = trace.tensor(
                                 "expect/" + t + "/" + parameters.get(p).name());
                         largest[p] = Math.max(largest[p], largest(expected));
-                        worst[p] =
-                                Math.max(worst[p], difference(parameters.get(p).weight(), expected));
+                        worst[p] = Math.max(worst[p], difference(weights.get(p), expected));
                     }
                 }
             }
+            inputs.forEach(DeviceMemory::close);
             for (int p = 0; p < worst.length; p++) {
                 assertThat(worst[p] / largest[p])
                         .as(parameters.get(p).name())
                         .isLessThanOrEqualTo(dtype == DType.F64 ? 1e-12 : 5e-6);
             }
         }
+    }
+
+    /** Where the device can read it. */
+    private static Tensor placed(Device device, Tensor host, List<DeviceMemory> owned) {
+        if (device.kind() == Device.Kind.CPU) {
+            return host;
+        }
+        owned.add(device.allocate(host.memory().byteSize()));
+        MemorySegment memory = owned.getLast().segment();
+        device.copy(memory, host.memory());
+        return new Tensor(memory, host.dtype(), device.kind(), host.shape());
     }
 
     private static Tensor copy(Arena arena, Tensor from, DType dtype) {

@@ -214,6 +214,7 @@ final class Benchmark implements AutoCloseable {
         prepareLoops(loops.keySet().stream().toList());
     }
 
+    /** On a GPU the copy takes the place of the loops: there a step is measured against it. */
     private void prepareLoops(List<Integer> counts) {
         List<MemorySegment> arrays = new ArrayList<>();
         DType wide = dtype.arithmetic();
@@ -223,6 +224,10 @@ final class Benchmark implements AutoCloseable {
                     .memory());
         }
         for (int count : counts) {
+            if (device.kind() == Device.Kind.CUDA) {
+                contenders.add(Contender.loop(2 * dtype.bytes(), copy(arrays.get(0), arrays.get(1))));
+                continue;
+            }
             List<MemorySegment> moved = arrays.subList(0, count);
             if (wide == dtype) {
                 contenders.add(loop((2 * count - 1) * wide.bytes(), repeats -> {

@@ -5,6 +5,7 @@ import ai.djl.nn.Block;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.gatun.Device;
+import dev.gatun.Mirror;
 import dev.gatun.Optimizer;
 import dev.gatun.Parameter;
 import dev.gatun.ParameterGroup;
@@ -44,6 +45,9 @@ public final class GatunStep implements AutoCloseable {
     private final List<BlockParameters.Entry> trained;
     private final List<BlockParameters.Entry> frozen;
     private final Arena arena;
+    /** Empty where the arrays are in the device's own memory. */
+    private final Mirror mirror;
+
     private final Optimizer optimizer;
     private final LayerInputs inputs;
     private final long[] gradients; // the address bound for each parameter, 0 for none
@@ -54,6 +58,7 @@ public final class GatunStep implements AutoCloseable {
         frozen = parameters.frozen();
         gradients = new long[trained.size()];
         arena = Arena.ofConfined();
+        Mirror made = null;
         boolean built = false;
         try {
             List<Parameter> views = new ArrayList<>();
@@ -63,7 +68,10 @@ public final class GatunStep implements AutoCloseable {
                 boolean vector = entry.array().getShape().dimension() < 2;
                 views.add(vector && !builder.decayVectors ? view.withoutDecay() : view);
             }
-            ParameterGroup group = ParameterGroup.of(builder.rule, views).withSchedule(builder.schedule);
+            made = Mirror.of(builder.device, views);
+            mirror = made;
+            ParameterGroup group =
+                    ParameterGroup.of(builder.rule, mirror.parameters()).withSchedule(builder.schedule);
             optimizer = Optimizer.builder(builder.device)
                     .group(group)
                     .checkFinite(builder.checkFinite)
@@ -73,6 +81,9 @@ public final class GatunStep implements AutoCloseable {
             built = true;
         } finally {
             if (!built) {
+                if (made != null) {
+                    made.close();
+                }
                 arena.close();
             }
         }
@@ -82,7 +93,8 @@ public final class GatunStep implements AutoCloseable {
      * Starts the description of a step over a block's parameters.
      *
      * @param block initialized: its parameters have arrays
-     * @param device where the step is computed; the arrays have to be there
+     * @param device where the step is computed. Where the arrays are on the CPU and the device is a GPU, gradients and
+     *     weights cross at every step, see {@link Mirror}
      * @param rule the optimizer, with its learning rate
      */
     public static Builder builder(Block block, Device device, Rule rule) {
@@ -106,7 +118,7 @@ public final class GatunStep implements AutoCloseable {
             long address = gradientAddress(i);
             any |= address != 0;
             if (address != gradients[i]) {
-                optimizer.bindGradient(i, null);
+                mirror.bindGradient(optimizer, i, null);
                 gradients[i] = 0;
                 moved |= address != 0;
             }
@@ -124,7 +136,7 @@ public final class GatunStep implements AutoCloseable {
             }
         }
         inputs.bind();
-        optimizer.step();
+        mirror.step(optimizer);
         inputs.taken();
     }
 
@@ -146,7 +158,7 @@ public final class GatunStep implements AutoCloseable {
             if (gradients[i] == 0) {
                 try (PtNDArray gradient = gradient(trained.get(i))) {
                     if (gradient != null) {
-                        optimizer.bindGradient(i, DjlTensors.of(gradient, arena));
+                        mirror.bindGradient(optimizer, i, DjlTensors.of(gradient, arena));
                         gradients[i] = TorchMemory.address(gradient);
                     }
                 }
@@ -196,6 +208,7 @@ public final class GatunStep implements AutoCloseable {
     /** Reads a checkpoint of the same optimizer and block, weights included, so that training goes on bit for bit. */
     public void load(Path file) throws IOException {
         optimizer.load(file);
+        mirror.downloadWeights();
     }
 
     @Override
@@ -203,6 +216,7 @@ public final class GatunStep implements AutoCloseable {
         if (arena.scope().isAlive()) {
             inputs.close();
             optimizer.close();
+            mirror.close();
             arena.close();
         }
     }

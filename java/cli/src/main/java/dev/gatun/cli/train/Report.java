@@ -78,7 +78,9 @@ final class Report {
                 "%s (%s, %d threads)"
                         .formatted(
                                 device.name(),
-                                String.valueOf(device.isa()).toLowerCase(Locale.ROOT),
+                                device.isa() == null
+                                        ? "CUDA"
+                                        : device.isa().name().toLowerCase(Locale.ROOT),
                                 device.threads())));
         facts.add(new Task.Fact("forward and backward", setting.framework()));
         facts.add(new Task.Fact(

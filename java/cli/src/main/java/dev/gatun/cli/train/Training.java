@@ -51,7 +51,12 @@ final class Training {
         List<Baseline> baselines = task.baselines();
         out.println(task.summary());
         out.printf("lines to beat, in bits per %s: %s%n", task.example(), lines(baselines));
-        out.printf("optimizer steps: %s, %d threads; passes: %s%n", device.name(), device.threads(), framework);
+        out.printf(
+                "optimizer steps: %s, %d %s; passes: %s%n",
+                device.name(),
+                device.threads(),
+                device.kind() == Device.Kind.CPU ? "threads" : "multiprocessors, by copies there and back",
+                framework);
         out.flush();
         Map<String, History> before = StepsCsv.read(folder.steps());
         List<Result> results = new ArrayList<>();

@@ -1,0 +1,66 @@
+package dev.gatun;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Zeroed memory of a device for the many tensors of an optimizer, in few allocations. */
+final class StateMemory implements AutoCloseable {
+    /** What a GPU's own allocations are aligned to. */
+    private static final long ALIGNMENT = 256;
+
+    /** An allocation on a GPU waits for it, and takes some 100 microseconds; more than this is not left unused. */
+    private static final long BLOCK = 4L << 20;
+
+    private final Device device;
+    private final Arena arena = Arena.ofShared();
+    private final List<DeviceMemory> blocks = new ArrayList<>();
+    private long used;
+
+    StateMemory(Device device) {
+        this.device = device;
+    }
+
+    Tensor tensor(DType dtype, long... shape) {
+        if (device.kind() == Device.Kind.CPU) {
+            return Tensor.allocate(arena, dtype, shape);
+        }
+        return new Tensor(take(Tensor.bytes(dtype, shape)), dtype, device.kind(), shape);
+    }
+
+    /** Room for numbers of 64 bits. */
+    MemorySegment longs(long count) {
+        long bytes = Math.multiplyExact(count, Long.BYTES);
+        return device.kind() == Device.Kind.CPU ? arena.allocate(bytes, 64) : take(bytes);
+    }
+
+    private MemorySegment take(long bytes) {
+        if (blocks.isEmpty() || blocks.getLast().segment().byteSize() - used < bytes) {
+            blocks.add(device.allocate(Math.max(bytes, BLOCK)));
+            used = 0;
+        }
+        MemorySegment block = blocks.getLast().segment();
+        MemorySegment taken = block.asSlice(used, bytes);
+        used = Math.min(block.byteSize(), Math.ceilDiv(used + bytes, ALIGNMENT) * ALIGNMENT);
+        return taken;
+    }
+
+    /** Frees all of it. */
+    @Override
+    public void close() {
+        arena.close();
+        RuntimeException failure = null;
+        for (DeviceMemory block : blocks) {
+            try {
+                block.close();
+            } catch (GatunException e) { // of earlier work; the block is free, and the others are to be
+                failure = e;
+            }
+        }
+        blocks.clear();
+        if (failure != null) {
+            throw failure;
+        }
+    }
+}

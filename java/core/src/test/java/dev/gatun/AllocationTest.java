@@ -1,0 +1,62 @@
+package dev.gatun;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.Arena;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** A step makes no garbage, on no device. */
+@Tag("device")
+class AllocationTest {
+    @Test
+    void aStepAllocatesNothing() throws Throwable {
+        try (Device device = TestDevice.open(1);
+                Run run = new Run(new Subject("lookahead(sing(adamw(weight_decay=0.1)))", DType.F32, null), device)) {
+            run.bindAll(1);
+            requireNothing(TestDevice.isEmulated() ? 100 : 1000, run.optimizer::step);
+        }
+    }
+
+    @Test
+    void aMirroredStepAllocatesNothing() throws Throwable {
+        try (Arena arena = Arena.ofConfined();
+                Device device = TestDevice.open(1)) {
+            Parameter parameter = Parameter.of("w", Tensor.allocate(arena, DType.F32, 3, 5));
+            try (Mirror mirror = Mirror.of(device, List.of(parameter));
+                    Optimizer optimizer = Optimizer.of(device, Sgd.of(0.1), mirror.parameters())) {
+                mirror.bindGradient(optimizer, 0, Tensor.allocate(arena, DType.F32, 3, 5));
+                requireNothing(1000, () -> mirror.step(optimizer));
+            }
+        }
+    }
+
+    private static void requireNothing(int steps, Runnable step) throws Throwable {
+        MethodHandle allocated = allocatedBytes();
+        for (int i = 0; i < 100; i++) {
+            step.run();
+        }
+        long before = (long) allocated.invoke();
+        for (int i = 0; i < steps; i++) {
+            step.run();
+        }
+        long bytes = (long) allocated.invoke() - before;
+        assertThat(bytes)
+                .as("bytes in %d steps, those of the measurement included", steps)
+                .isLessThan(1000);
+    }
+
+    /** com.sun.management.ThreadMXBean, in a module that the tested one does not read. */
+    private static MethodHandle allocatedBytes() throws ReflectiveOperationException {
+        Object bean = Class.forName("java.lang.management.ManagementFactory")
+                .getMethod("getThreadMXBean")
+                .invoke(null);
+        Class<?> type = Class.forName("com.sun.management.ThreadMXBean");
+        return MethodHandles.publicLookup()
+                .unreflect(type.getMethod("getCurrentThreadAllocatedBytes"))
+                .bindTo(bean);
+    }
+}
