@@ -425,6 +425,7 @@ public final class Optimizer implements AutoCloseable {
         requireUse();
         gradients.requireAlive();
         inputs.requireForStep(gradients);
+        state.begin();
         for (int i = 0; i < lr.length; i++) {
             lr[i] = rate(state.owner(i));
         }

@@ -35,6 +35,8 @@ final class OptimizerState {
 
     private final Rounding rounding;
     private final long seed;
+    /** Is the state the caller's memory, and no step taken since? */
+    private boolean justAdopted;
 
     /**
      * @param adopted the caller's memory for all state tensors, parameter by parameter and slot by slot, which keeps
@@ -44,6 +46,7 @@ final class OptimizerState {
         this.device = device;
         this.rounding = rounding;
         this.seed = seed;
+        justAdopted = adopted != null;
         memory = new StateMemory(device);
         try {
             requireCount(groups, adopted);
@@ -122,6 +125,28 @@ final class OptimizerState {
         return state;
     }
 
+    /**
+     * Before a step. Adopted memory begins as zeros, and an input power of 0 would be one: parameters that have not taken a
+     * step have none. Only now is it known which those are, because counts come after the memory.
+     */
+    void begin() {
+        if (!justAdopted) {
+            return;
+        }
+        justAdopted = false;
+        List<long[]> counters = counters();
+        for (int i = 0; i < parameters.size(); i++) {
+            Place place = places.get(i);
+            if (powers(i) > 0 && counters.get(place.group)[place.member] == 0) {
+                setNoPower(power(i));
+            }
+        }
+    }
+
+    private Tensor power(int parameter) {
+        return tensors.get(parameter).get(slots.get(parameter).indexOf("power"));
+    }
+
     private void setNoPower(Tensor powers) {
         try (Arena call = Arena.ofConfined()) {
             Tensor host = Tensor.allocate(call, DType.F64, powers.shape());
@@ -182,7 +207,7 @@ final class OptimizerState {
         if (powers(parameter) == 0) {
             return false;
         }
-        Tensor power = tensors.get(parameter).get(slots.get(parameter).indexOf("power"));
+        Tensor power = power(parameter);
         try (Arena call = Arena.ofConfined()) {
             MemorySegment first = call.allocate(ValueLayout.JAVA_DOUBLE);
             device.copy(first, power.memory().asSlice(0, Double.BYTES));
