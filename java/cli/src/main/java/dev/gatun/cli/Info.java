@@ -5,10 +5,15 @@ import com.google.gson.JsonObject;
 import dev.gatun.CudaStatus;
 import dev.gatun.DType;
 import dev.gatun.Device;
+import dev.gatun.Optimizer;
+import dev.gatun.Parameter;
 import dev.gatun.Rule;
+import dev.gatun.Tensor;
 import dev.gatun.bindings.GatunC;
 import dev.gatun.bindings.NativeLibrary;
 import java.io.PrintWriter;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -142,9 +147,38 @@ final class Info implements Callable<Integer> {
             one.addProperty("bytes_per_parameter", rule.bytesPerParameter(DType.F32, false));
             one.addProperty("bytes_per_parameter_checked", rule.bytesPerParameter(DType.F32, true));
             one.add("state", Output.tree(rule.slots()));
+            one.addProperty("state_bytes_per_parameter", stateBytes(rule));
+            one.add("options", Output.tree(options(rule)));
+            one.addProperty("about", rule.description());
             optimizers.add(one);
         }
         return optimizers;
+    }
+
+    /** Of what is as long as the weights; what a tensor has once does not count. */
+    private static int stateBytes(Rule rule) {
+        try (Arena arena = Arena.ofConfined();
+                Device device = Device.cpu(1)) {
+            Parameter weight = Parameter.of("w", Tensor.allocate(arena, DType.F32, 8, 16));
+            try (Optimizer optimizer = Optimizer.of(device, rule, List.of(weight))) {
+                return rule.slots().stream()
+                        .map(slot -> optimizer.state(0, slot))
+                        .filter(tensor -> tensor.length() == weight.weight().length())
+                        .mapToInt(tensor -> tensor.dtype().bytes())
+                        .sum();
+            }
+        }
+    }
+
+    /** The keys of a rule's specification string: its record's components. */
+    private static List<String> options(Rule rule) {
+        return Arrays.stream(rule.getClass().getRecordComponents())
+                .filter(component -> component.getType() != Rule.class)
+                .map(component -> component
+                        .getName()
+                        .replaceAll("(?<=[a-z])(?=[A-Z])", "_")
+                        .toLowerCase(Locale.ROOT))
+                .toList();
     }
 
     private static void print(JsonObject info, PrintWriter out) {

@@ -1,6 +1,7 @@
 package dev.gatun.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.gson.JsonObject;
 import dev.gatun.Device;
@@ -36,6 +37,20 @@ class InfoTest {
         assertThat(cuda.get("usable").getAsBoolean())
                 .isEqualTo(Device.cudaStatus().reason() == null);
         assertThat(cuda.get("reason").isJsonNull()).isEqualTo(cuda.get("usable").getAsBoolean());
+    }
+
+    @Test
+    void optionsAreTheKeysOfTheSpecification() {
+        for (var element : Run.of("info", "--json").json().getAsJsonObject().getAsJsonArray("optimizers")) {
+            JsonObject one = element.getAsJsonObject();
+            String name = one.get("specification").getAsString().replaceAll("\\(.*", "");
+            assertThat(one.get("about").getAsString()).startsWith(name + ": ");
+            for (var option : one.getAsJsonArray("options")) {
+                // A key that the name has is asked for its value, another for its name.
+                assertThatThrownBy(() -> Rule.parse(name + "(" + option.getAsString() + "=?)"))
+                        .hasMessageNotContaining("has no key");
+            }
+        }
     }
 
     @Test
