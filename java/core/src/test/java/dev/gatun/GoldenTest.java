@@ -36,7 +36,7 @@ class GoldenTest {
 
     static Stream<Arguments> trajectories() {
         return SPECIFICATIONS.keySet().stream()
-                .flatMap(name -> Stream.of(DType.values()).map(dtype -> Arguments.of(name, dtype)));
+                .flatMap(name -> Stream.of(DType.F32, DType.F64).map(dtype -> Arguments.of(name, dtype)));
     }
 
     @ParameterizedTest

@@ -242,7 +242,7 @@ class IdentitiesTest {
     }
 
     @ParameterizedTest
-    @EnumSource
+    @EnumSource(names = {"F32", "F64"}) // in BF16 its sixth step, too, is less than half a unit of a weight
     void rAdamWaitsForFiveSteps(DType dtype) {
         List<double[]> g = gradients();
         History rAdam = run("radam(weight_decay=0.1)", dtype, gaussians(), step -> g.get(step - 1), 6);
