@@ -3,7 +3,9 @@ package dev.gatun;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,6 +21,8 @@ class BrokenBackendsTest {
         try (Device device = Device.cpu(1)) {
             OptimizerContract contract = new OptimizerContract(device, device, folder);
             Subject.all(new ModelBackend())
+                    .filter(subject ->
+                            !isMixed(subject)) // those are the native library's reference in its own contract
                     .forEach(subject -> contract.checks().values().forEach(check -> check.accept(subject)));
         }
     }
@@ -28,12 +32,22 @@ class BrokenBackendsTest {
     void theFaultIsNoticed(Fault fault) {
         try (Device device = Device.cpu(1)) {
             OptimizerContract contract = new OptimizerContract(device, device, folder);
-            Optional<AssertionError> noticed = Subject.all(new ModelBackend(fault))
+            Optional<AssertionError> noticed = inOrder(Subject.all(new ModelBackend(fault)))
                     .map(subject -> failure(contract, fault, subject))
                     .flatMap(Optional::stream)
                     .findFirst();
             assertThat(noticed).as("%s fails %s", fault, fault.noticedBy).isPresent();
         }
+    }
+
+    /** Each rule once in F64, where its faults show; then the mixed types, for those of conversions; then the rest. */
+    private static Stream<Subject> inOrder(Stream<Subject> subjects) {
+        return subjects.sorted(Comparator.comparingInt(
+                subject -> subject.types().weight() == DType.F64 ? 0 : isMixed(subject) ? 1 : 2));
+    }
+
+    private static boolean isMixed(Subject subject) {
+        return subject.types().weight().isHalf() || subject.types().gradient().isHalf();
     }
 
     private static Optional<AssertionError> failure(OptimizerContract contract, Fault fault, Subject subject) {
