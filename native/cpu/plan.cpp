@@ -13,6 +13,9 @@ constexpr int64_t kElementsPerThread = 32768;
 
 }  // namespace
 
+// Tensors of floats and of doubles share an allocation.
+static int64_t whole_doubles(int64_t bytes) { return (bytes + 7) / 8 * 8; }
+
 CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t count) : gatun_plan(context) {
   int64_t tensor_count = 0;
   for (int64_t g = 0; g < count; ++g) tensor_count += groups[g].count;
@@ -66,7 +69,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
       partials += t.geometry.chunks;
       t.first_rule_partial = rule_partials;
       if (group.rule_sums > 0) rule_partials += t.row_sums && !t.geometry.cuts_rows() ? from.rows : t.geometry.chunks;
-      if (group.rows) keep_bytes += t.geometry.rows() * element_bytes(d.dtype);
+      if (group.rows) keep_bytes += whole_doubles(t.geometry.rows() * element_bytes(d.dtype));
       if (t.centered) mean_bytes += 2 * from.rows * element_bytes(d.dtype);
       if (group.inputs && from.powers > 0) add_powered(t, from);
       tensors_.push_back(t);
@@ -82,7 +85,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
   for (Tensor& t : tensors_) {
     const Group& group = groups_[size_t(t.group)];
     const int64_t bytes = t.geometry.rows() * element_bytes(group.description.dtype);
-    if (group.rows) t.keep = keep, keep += bytes;
+    if (group.rows) t.keep = keep, keep += whole_doubles(bytes);
     if (!t.centered) continue;
     t.hi = means, t.lo = means + bytes;
     means += 2 * bytes;
