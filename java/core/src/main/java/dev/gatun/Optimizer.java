@@ -4,12 +4,8 @@ import java.io.IOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Updates parameters, step by step, and keeps what that needs: the rules' state, step counters, the gradients' places.
@@ -39,44 +35,30 @@ import java.util.concurrent.ConcurrentHashMap;
  * counted.
  */
 public final class Optimizer implements AutoCloseable {
-    private static final System.Logger LOG = System.getLogger("dev.gatun");
-    /** Names for which a warning has been given. */
-    private static final Set<String> WARNED = ConcurrentHashMap.newKeySet();
-
     private final Thread owner = Thread.currentThread();
     private final Device device;
     private final List<ParameterGroup> groups;
     private final List<Parameter> parameters;
-    private final boolean checkFinite;
     private final boolean zeroGradients;
     private final Rounding rounding;
     private final long seed;
     private final OptimizerState state;
-    private final Backend.Plan plan;
-    private final Gradients gradients;
-    private final Inputs inputs;
-    private final double[] lr;
+    private final Bindings bindings;
+    private final Steps steps;
     private final Cleaner.Cleanable cleanable;
-
-    private double gradientScale = 1;
-    private long steps;
-    private boolean stepped;
     private boolean open = true;
 
-    private Optimizer(Builder builder) {
+    /** @param fixed where the weights are, which the builder has checked; the state is added */
+    Optimizer(OptimizerBuilder builder, Regions fixed) {
         device = builder.device;
         groups = List.copyOf(builder.groups);
         parameters =
                 groups.stream().flatMap(group -> group.parameters().stream()).toList();
-        checkFinite = builder.checkFinite;
         zeroGradients = builder.zeroGradients;
-        Regions fixed = new Regions();
-        requireUsable(fixed);
-        groups.forEach(Optimizer::warnOfFanInOne);
-
         rounding = builder.rounding;
         seed = builder.seed;
         OptimizerState memory = new OptimizerState(device, groups, builder.state, rounding, seed);
+        Backend.Plan plan;
         try {
             for (int i = 0; i < parameters.size(); i++) {
                 for (Tensor tensor : memory.tensors(i)) {
@@ -90,56 +72,22 @@ public final class Optimizer implements AutoCloseable {
             memory.close();
             throw e;
         }
-        Backend.Plan made = plan;
         state = memory;
-        gradients = new Gradients(
-                parameters, device.kind(), zeroGradients, fixed, builder.state == null ? List.of() : builder.state);
-        inputs = new Inputs(parameters, state, device.kind(), fixed);
-        lr = new double[memory.backendGroups().size()];
+        bindings = new Bindings(device, parameters, state, plan, zeroGradients, fixed, builder.state);
+        steps = new Steps(builder, state, plan, bindings);
         cleanable = Device.CLEANER.register(this, () -> {
             try {
-                made.close(); // first: its tables point into the memory
+                plan.close(); // first: its tables point into the memory
             } finally {
                 memory.close();
             }
         });
     }
 
-    private void requireUsable(Regions fixed) {
-        Set<String> names = new HashSet<>();
-        for (Parameter parameter : parameters) {
-            String name = "the weight of '" + parameter.name() + "'";
-            if (!names.add(parameter.name())) {
-                throw new IllegalArgumentException("two parameters have the name '" + parameter.name()
-                        + "': checkpoints could not tell them apart");
-            }
-            Gradients.requireUsable(parameter.weight(), device.kind(), true, name);
-            fixed.add(parameter.weight().memory(), name);
-        }
-    }
-
-    /** SING takes the mean off every row: where a row is one element, nothing is left, and that easily stays unseen. */
-    private static void warnOfFanInOne(ParameterGroup group) {
-        if (!RuleForm.recipe(group.rule()).centers()) {
-            return;
-        }
-        for (Parameter parameter : group.parameters()) {
-            Tensor weight = parameter.weight();
-            boolean fanInOne = weight.dimensions() >= 2 && weight.length() > 0 && weight.length() == weight.rows();
-            if (fanInOne && WARNED.add(parameter.name())) {
-                LOG.log(
-                        System.Logger.Level.WARNING,
-                        "'" + parameter.name() + "' has rows of one element: " + group.rule()
-                                + " takes each row's mean off the gradient, so this parameter never trains. Give it a"
-                                + " group without centering");
-            }
-        }
-    }
-
     /**
      * An optimizer with one rule for all parameters, which checks gradients and leaves them as they are.
      *
-     * @throws IllegalArgumentException as {@link Builder#build}
+     * @throws IllegalArgumentException as {@link OptimizerBuilder#build}
      */
     public static Optimizer of(Device device, Rule rule, List<Parameter> parameters) {
         return builder(device).group(rule, parameters).build();
@@ -148,101 +96,15 @@ public final class Optimizer implements AutoCloseable {
     /**
      * An optimizer of one group, which checks gradients and leaves them as they are.
      *
-     * @throws IllegalArgumentException as {@link Builder#build}
+     * @throws IllegalArgumentException as {@link OptimizerBuilder#build}
      */
     public static Optimizer of(Device device, ParameterGroup group) {
         return builder(device).group(group).build();
     }
 
     /** For several groups, and for what is not default. */
-    public static Builder builder(Device device) {
-        return new Builder(Check.notNull("device", device));
-    }
-
-    /** What an optimizer is made of. */
-    public static final class Builder {
-        private final Device device;
-        private final List<ParameterGroup> groups = new ArrayList<>();
-        private boolean checkFinite = true;
-        private boolean zeroGradients;
-        private Rounding rounding = Rounding.NEAREST;
-        private long seed;
-        private Backend backend;
-        private List<Tensor> state;
-
-        private Builder(Device device) {
-            this.device = device;
-            this.backend = groups -> new NativePlan(device.context(), groups);
-        }
-
-        /** Adds a group. Parameters are counted through all groups in the order in which they were added. */
-        public Builder group(ParameterGroup group) {
-            groups.add(Check.notNull("group", group));
-            return this;
-        }
-
-        /** Adds a group with a constant learning rate. */
-        public Builder group(Rule rule, List<Parameter> parameters) {
-            return group(ParameterGroup.of(rule, parameters));
-        }
-
-        /** Whether a NaN or an infinity in a gradient refuses the step. On unless switched off. */
-        public Builder checkFinite(boolean checkFinite) {
-            this.checkFinite = checkFinite;
-            return this;
-        }
-
-        /** Whether a step leaves all bound gradients zero, a refused one, too. Off unless switched on. */
-        public Builder zeroGradients(boolean zeroGradients) {
-            this.zeroGradients = zeroGradients;
-            return this;
-        }
-
-        /**
-         * Puts the state into memory of the caller's, which keeps its contents: fill it with zeros to begin, or go on
-         * from what is there with {@link Optimizer#resume}. Without this, the optimizer allocates zeros.
-         *
-         * @param state parameter by parameter, a tensor of the weight's type and shape for each of the rule's
-         *     {@link Rule#slots}, or F64 [n] for a slot of n numbers, as {@link Optimizer#state} says of an
-         *     optimizer that allocates; for a weight of BF16 or F16 in F32, and one more for its master; it has to
-         *     stay open as long as the optimizer
-         */
-        public Builder adoptState(List<Tensor> state) {
-            this.state = List.copyOf(Check.notNull("state", state));
-            return this;
-        }
-
-        /** How weights of BF16 and F16 are made from their masters; {@link Rounding#NEAREST} unless this is called. */
-        public Builder rounding(Rounding rounding) {
-            this.rounding = Check.notNull("rounding", rounding);
-            return this;
-        }
-
-        /** What stochastic rounding draws from; any number, 0 unless this is called. */
-        public Builder seed(long seed) {
-            this.seed = seed;
-            return this;
-        }
-
-        Builder backend(Backend backend) {
-            this.backend = backend;
-            return this;
-        }
-
-        /**
-         * Checks the parameters and allocates the state.
-         *
-         * @throws IllegalArgumentException naming the parameter, for a name that comes twice, and for a weight that is
-         *     read-only, on another device or overlaps another
-         * @throws IllegalStateException if a weight's memory or the device is closed
-         * @throws WrongThreadException if a weight's memory is confined to another thread
-         * @throws DeviceUnavailableException if the device cannot compute a rule; the message says which
-         * @throws GatunException if the device has not enough memory for the state, or fails
-         */
-        public Optimizer build() {
-            device.context().requireOpen();
-            return new Optimizer(this);
-        }
+    public static OptimizerBuilder builder(Device device) {
+        return new OptimizerBuilder(Check.notNull("device", device));
     }
 
     /**
@@ -254,14 +116,7 @@ public final class Optimizer implements AutoCloseable {
      */
     public void bindGradients(List<Tensor> gradients) {
         requireUse();
-        if (gradients.size() != parameters.size()) {
-            throw new IllegalArgumentException("gradients has " + gradients.size() + " tensors, and there are "
-                    + parameters.size() + " parameters: pass null for a parameter without a gradient");
-        }
-        this.gradients.bindAll(gradients);
-        for (int i = 0; i < parameters.size(); i++) {
-            tellPlan(i, gradients.get(i));
-        }
+        bindings.gradients(gradients);
     }
 
     /**
@@ -272,18 +127,7 @@ public final class Optimizer implements AutoCloseable {
     public void bindGradient(int index, Tensor gradientOrNull) {
         requireUse();
         requireParameter(index);
-        if (!gradients.isBound(index, gradientOrNull)) {
-            gradients.bind(index, gradientOrNull);
-            tellPlan(index, gradientOrNull);
-        }
-    }
-
-    private void tellPlan(int index, Tensor gradient) {
-        plan.gradient(
-                state.backendGroup(index),
-                state.member(index),
-                gradient == null ? null : gradient.memory(),
-                gradient == null ? parameters.get(index).weight().dtype() : gradient.dtype());
+        bindings.gradient(index, gradientOrNull);
     }
 
     /** Whether a parameter's rule looks at its layer's input: {@link Nsgd}, for weights of two or more dimensions. */
@@ -308,11 +152,7 @@ public final class Optimizer implements AutoCloseable {
     public void bindInput(int index, Tensor inputOrNull) {
         requireUse();
         requireParameter(index);
-        if (inputOrNull == null) {
-            unbindInput(index);
-        } else {
-            plan.input(state.backendGroup(index), state.member(index), inputs.bind(index, inputOrNull));
-        }
+        bindings.input(index, inputOrNull);
     }
 
     /**
@@ -325,16 +165,7 @@ public final class Optimizer implements AutoCloseable {
     public void bindInputPower(int index, Tensor powerOrNull) {
         requireUse();
         requireParameter(index);
-        if (powerOrNull == null) {
-            unbindInput(index);
-        } else {
-            plan.input(state.backendGroup(index), state.member(index), inputs.bindPower(index, powerOrNull));
-        }
-    }
-
-    private void unbindInput(int index) {
-        inputs.unbind(index);
-        plan.input(state.backendGroup(index), state.member(index), null);
+        bindings.inputPower(index, powerOrNull);
     }
 
     /**
@@ -344,7 +175,7 @@ public final class Optimizer implements AutoCloseable {
      */
     public void gradientScale(double scale) {
         requireUse();
-        gradientScale = Check.aboveZero("scale", scale);
+        steps.gradientScale(scale);
     }
 
     /**
@@ -358,11 +189,8 @@ public final class Optimizer implements AutoCloseable {
      * @throws GatunException if the GPU has failed; the optimizer then takes no step any more and says why each time
      */
     public void step() {
-        prepare();
-        stepped = true; // also if it fails: then a report says why
-        plan.step(lr, gradientScale, checkFinite, zeroGradients);
-        inputs.count(gradients);
-        steps++;
+        requireUse();
+        steps.step();
         Reference.reachabilityFence(this);
     }
 
@@ -380,8 +208,7 @@ public final class Optimizer implements AutoCloseable {
      */
     public void captureStep() {
         requireGraphs();
-        prepare();
-        plan.step(lr, gradientScale, checkFinite, zeroGradients);
+        steps.capture();
         Reference.reachabilityFence(this);
     }
 
@@ -407,11 +234,7 @@ public final class Optimizer implements AutoCloseable {
      */
     public void prepareReplay() {
         requireGraphs();
-        prepare();
-        stepped = true;
-        plan.values(lr, gradientScale);
-        inputs.count(gradients);
-        steps++;
+        steps.prepareReplay();
         Reference.reachabilityFence(this);
     }
 
@@ -419,46 +242,18 @@ public final class Optimizer implements AutoCloseable {
         if (device.kind() != Device.Kind.CUDA) {
             throw new IllegalStateException("a step on the CPU cannot be captured in a CUDA graph: call step()");
         }
-    }
-
-    private void prepare() {
         requireUse();
-        gradients.requireAlive();
-        inputs.requireForStep(gradients);
-        state.begin();
-        for (int i = 0; i < lr.length; i++) {
-            lr[i] = rate(state.owner(i));
-        }
-    }
-
-    private double rate(int group) {
-        ParameterGroup g = groups.get(group);
-        double rate = g.schedule().rate(steps + 1, g.rule().lr());
-        if (!(rate >= 0 && rate <= Double.MAX_VALUE)) {
-            throw new IllegalArgumentException("the schedule of group " + group + " gives the learning rate " + rate
-                    + " at step " + (steps + 1) + "; it must be 0 or more and finite");
-        }
-        return rate;
     }
 
     /** What the last step did; waits for it. */
     public StepReport report() {
         requireUse();
-        if (!stepped) {
-            return new StepReport(steps, Double.NaN, false, null);
-        }
-        Backend.Outcome outcome = plan.report();
-        String reason = outcome.skipped()
-                ? (outcome.input() ? "the input of '" : "the gradient of '")
-                        + state.parameter(outcome.group(), outcome.tensor()).name()
-                        + "' has a NaN or an infinity, or its sum of squares overflows: nothing was changed"
-                : null;
-        return new StepReport(steps, outcome.gradientNorm(), outcome.skipped(), reason);
+        return steps.report();
     }
 
     /** How many times {@link #step} was called, refused steps included: the schedules' clock. */
     public long steps() {
-        return steps;
+        return steps.count();
     }
 
     /** All parameters, group by group. */
@@ -537,9 +332,7 @@ public final class Optimizer implements AutoCloseable {
             Check.atLeast("stepsTaken", taken, 0);
         }
         state.setAllSteps(stepsTaken);
-        steps = Arrays.stream(stepsTaken).max().orElse(0);
-        inputs.reload();
-        stepped = false;
+        goOn(Arrays.stream(stepsTaken).max().orElse(0));
     }
 
     /**
@@ -547,19 +340,7 @@ public final class Optimizer implements AutoCloseable {
      * that are bound; one that is not counts as one of its weight's type.
      */
     public double bytesPerParameter() {
-        double bytes = 0;
-        double length = 0;
-        for (int i = 0; i < parameters.size(); i++) {
-            Tensor weight = parameters.get(i).weight();
-            DType gradient = gradients.dtype(i);
-            double each = groups.get(state.owner(state.backendGroup(i)))
-                            .rule()
-                            .bytesPerParameter(weight.dtype(), gradient, checkFinite)
-                    + (zeroGradients ? gradient.bytes() : 0);
-            bytes += each * weight.length();
-            length += weight.length();
-        }
-        return length == 0 ? 0 : bytes / length;
+        return steps.bytesPerParameter(parameters);
     }
 
     /**
@@ -577,7 +358,7 @@ public final class Optimizer implements AutoCloseable {
 
     void save(Path file, boolean withWeights, FileCalls calls) throws IOException {
         requireUse();
-        gradients.requireAlive();
+        bindings.requireAlive();
         CheckpointWriter.write(file, this, state, withWeights, calls);
     }
 
@@ -591,10 +372,14 @@ public final class Optimizer implements AutoCloseable {
      */
     public void load(Path file) throws IOException {
         requireUse();
-        gradients.requireAlive();
-        steps = CheckpointLoader.load(Checkpoint.read(file), this, state);
-        inputs.reload();
-        stepped = false;
+        bindings.requireAlive();
+        goOn(CheckpointLoader.load(Checkpoint.read(file), this, state));
+    }
+
+    /** After the state has become another, of a run that had called {@link #step} so often. */
+    private void goOn(long count) {
+        bindings.reload();
+        steps.resume(count);
     }
 
     /** Whether a step leaves the gradients zero. */

@@ -59,7 +59,7 @@ class EdgeCasesTest {
             for (int i = FIRST_ZERO; i < SHAPES.length; i++) {
                 problem.parameters.get(i).weight().memory().fill((byte) 0);
             }
-            Optimizer.Builder builder = Optimizer.builder(device).group(subject.rule(), problem.parameters);
+            OptimizerBuilder builder = Optimizer.builder(device).group(subject.rule(), problem.parameters);
             if (subject.backend() != null) {
                 builder.backend(subject.backend());
             }

@@ -32,7 +32,7 @@ class ExtremesTest {
     /** Weights after some steps from a number of steps taken, with gradients of a size. */
     private static List<double[]> train(Rule rule, DType dtype, Backend backend, long taken, double size) {
         try (Problem problem = new Problem(dtype, SHAPES)) {
-            Optimizer.Builder builder = Optimizer.builder(device).group(rule, problem.parameters);
+            OptimizerBuilder builder = Optimizer.builder(device).group(rule, problem.parameters);
             if (backend != null) {
                 builder.backend(backend);
             }

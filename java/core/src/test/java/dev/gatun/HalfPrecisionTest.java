@@ -121,7 +121,7 @@ class HalfPrecisionTest {
         return tensor;
     }
 
-    private Optimizer.Builder builder(Tensor weight, String specification) {
+    private OptimizerBuilder builder(Tensor weight, String specification) {
         return Optimizer.builder(device).group(Rule.parse(specification), List.of(Parameter.of("w", weight)));
     }
 

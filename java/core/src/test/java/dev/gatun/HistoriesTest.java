@@ -92,7 +92,7 @@ class HistoriesTest {
     }
 
     private static Optimizer open(Device device, Rule rule, Problem problem, boolean checkFinite, Backend backend) {
-        Optimizer.Builder builder =
+        OptimizerBuilder builder =
                 Optimizer.builder(device).group(rule, problem.parameters).checkFinite(checkFinite);
         return (backend == null ? builder : builder.backend(backend)).build();
     }

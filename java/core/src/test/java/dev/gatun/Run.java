@@ -19,11 +19,11 @@ final class Run implements AutoCloseable {
         this(subject, device, UnaryOperator.identity());
     }
 
-    Run(Subject subject, Device device, UnaryOperator<Optimizer.Builder> options) {
+    Run(Subject subject, Device device, UnaryOperator<OptimizerBuilder> options) {
         problem = new Problem(subject.types(), subject.values(), device, Problem.shapes());
         Rule rule = subject.rule();
         int half = problem.parameters.size() / 2;
-        Optimizer.Builder builder = Optimizer.builder(device)
+        OptimizerBuilder builder = Optimizer.builder(device)
                 .group(ParameterGroup.of(rule, problem.parameters.subList(0, half))
                         .withSchedule(Schedule.warmup(3).then(Schedule.step(4, 0.5))))
                 .group(rule.withLr(rule.lr() / 2), problem.parameters.subList(half, problem.parameters.size()));

@@ -36,7 +36,7 @@ final class TestDevice {
     }
 
     /** Builds it; a rule that this version computes on the CPU only cannot be tested on a GPU. */
-    static Optimizer build(Optimizer.Builder builder) {
+    static Optimizer build(OptimizerBuilder builder) {
         try {
             return builder.build();
         } catch (DeviceUnavailableException e) {
