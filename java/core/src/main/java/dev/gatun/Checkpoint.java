@@ -22,6 +22,7 @@ import java.util.stream.Stream;
  * optimizer          the groups' rules as specification strings, joined by "; "
  * group_steps        the steps each group has taken, joined by ", "
  * steps              calls of step(): the schedules' clock
+ * schedule/&lt;group&gt;   what a group's schedule has seen, see {@link Schedule#state}; left out where that is nothing
  * parameter/&lt;name&gt;   group 0, steps 12, F32 [3, 4]
  * rounding           stochastic, if weights are made from masters in that way; else left out
  * seed               of stochastic rounding
@@ -39,6 +40,7 @@ public final class Checkpoint {
     static final String OPTIMIZER = "optimizer";
     static final String GROUP_STEPS = "group_steps";
     static final String STEPS = "steps";
+    static final String SCHEDULE = "schedule/";
     static final String ROUNDING = "rounding";
     static final String STOCHASTIC = "stochastic";
     static final String SEED = "seed";
@@ -64,25 +66,27 @@ public final class Checkpoint {
     }
 
     private final Safetensors file;
+    private final Map<String, String> metadata;
     private final int version;
     private final long steps;
     private final List<Long> groupSteps;
     private final OptionalLong seed;
     private final Map<String, Entry> parameters;
 
-    private Checkpoint(Safetensors file) throws CheckpointException {
+    private Checkpoint(Safetensors file, Map<String, String> metadata) throws CheckpointException {
         this.file = file;
-        this.version = (int) number(FORMAT, file.metadata().get(FORMAT));
-        this.steps = number(STEPS, file.metadata().get(STEPS));
-        this.groupSteps = numbers(GROUP_STEPS, file.metadata().get(GROUP_STEPS));
-        this.seed = seed(file.metadata());
+        this.metadata = metadata;
+        this.version = (int) number(FORMAT, metadata.get(FORMAT));
+        this.steps = number(STEPS, metadata.get(STEPS));
+        this.groupSteps = numbers(GROUP_STEPS, metadata.get(GROUP_STEPS));
+        this.seed = seed(metadata);
         this.parameters = new LinkedHashMap<>();
-        for (Map.Entry<String, String> e : file.metadata().entrySet()) {
+        for (Map.Entry<String, String> e : metadata.entrySet()) {
             if (e.getKey().startsWith(PARAMETER)) {
                 parameters.put(e.getKey().substring(PARAMETER.length()), entry(e.getKey(), e.getValue()));
             }
         }
-        if (file.metadata().get(OPTIMIZER) == null) {
+        if (metadata.get(OPTIMIZER) == null) {
             throw new CheckpointException("its metadata has no " + OPTIMIZER);
         }
     }
@@ -96,7 +100,7 @@ public final class Checkpoint {
     public static Checkpoint read(Path path) throws IOException {
         Safetensors file = Safetensors.read(path);
         try {
-            requireVersion(file);
+            requireVersion(file.metadata());
             Checksums.verify(file.headerBytes().toArray(ValueLayout.JAVA_BYTE));
             for (String name : file.names()) {
                 String stored = file.metadata().get(Checksums.keyOf(name));
@@ -106,14 +110,20 @@ public final class Checkpoint {
                             + ", but it was saved with " + stored);
                 }
             }
-            return new Checkpoint(file);
+            return new Checkpoint(file, file.metadata());
         } catch (CheckpointException e) {
             throw new CheckpointException(path + ": " + e.getMessage(), e);
         }
     }
 
-    private static void requireVersion(Safetensors file) throws CheckpointException {
-        String format = file.metadata().get(FORMAT);
+    /** What metadata alone says: a checkpoint without a file, as long as nobody asks for tensors. */
+    static Checkpoint described(Map<String, String> metadata) throws CheckpointException {
+        requireVersion(metadata);
+        return new Checkpoint(null, metadata);
+    }
+
+    private static void requireVersion(Map<String, String> metadata) throws CheckpointException {
+        String format = metadata.get(FORMAT);
         if (format == null) {
             throw new CheckpointException("it is safetensors, but no checkpoint of Gatun: no " + FORMAT);
         }
@@ -177,7 +187,7 @@ public final class Checkpoint {
 
     /** The groups' rules as specification strings, joined by {@code "; "}. */
     public String optimizer() {
-        return file.metadata().get(OPTIMIZER);
+        return metadata.get(OPTIMIZER);
     }
 
     /**
@@ -191,7 +201,8 @@ public final class Checkpoint {
                     ? List.of()
                     : Stream.of(optimizer().split(";")).map(Rule::parse).toList();
         } catch (SpecificationException e) {
-            throw new CheckpointException(file.file() + ": " + e.getMessage(), e);
+            String where = file == null ? "" : file.file() + ": ";
+            throw new CheckpointException(where + e.getMessage(), e);
         }
     }
 
@@ -203,6 +214,11 @@ public final class Checkpoint {
     /** The steps that each group had taken. */
     public List<Long> groupSteps() {
         return groupSteps;
+    }
+
+    /** What a group's schedule had seen, see {@link Schedule#state}; empty if that was nothing. */
+    public String scheduleState(int group) {
+        return metadata.getOrDefault(SCHEDULE + group, "");
     }
 
     /** What the roundings of its weights were drawn from; empty unless they were {@link Rounding#STOCHASTIC}. */

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /** Puts a {@link Checkpoint} into an optimizer: everything is compared before the first byte is written. */
 final class CheckpointLoader {
@@ -34,6 +35,7 @@ final class CheckpointLoader {
         requireSameRounding();
         List<Copy> copies = pairTensors();
         List<long[]> counters = state.counters();
+        restoreSchedules(); // the last that can be refused
         for (Copy copy : copies) {
             optimizer.device().copy(copy.to.memory(), copy.from.memory());
         }
@@ -46,6 +48,20 @@ final class CheckpointLoader {
         }
         state.setCounters(counters); // and waits for the copies
         return checkpoint.steps();
+    }
+
+    private void restoreSchedules() throws CheckpointException {
+        List<ParameterGroup> groups = optimizer.groups();
+        try {
+            Schedules.restoreAll(
+                    groups.stream().map(ParameterGroup::schedule).toList(),
+                    IntStream.range(0, groups.size())
+                            .mapToObj(checkpoint::scheduleState)
+                            .toList());
+        } catch (IllegalArgumentException refused) {
+            throw new CheckpointException(
+                    checkpoint.file().file() + ": the schedule: " + refused.getMessage(), refused);
+        }
     }
 
     private void requireSameRules() throws CheckpointException {

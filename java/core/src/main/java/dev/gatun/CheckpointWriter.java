@@ -18,14 +18,20 @@ final class CheckpointWriter {
             throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             Map<String, Tensor> tensors = onHost(tensors(optimizer, state, withWeights), optimizer.device(), arena);
-            Map<String, String> metadata = metadata(optimizer, state);
-            tensors.forEach((name, tensor) -> metadata.put(Checksums.keyOf(name), Checksums.of(tensor.memory())));
-            metadata.put(Checksums.KEY, Checksums.ZEROS);
-            SafetensorsHeader header = Safetensors.describe(metadata, tensors);
-            byte[] bytes = Safetensors.headerBytes(header);
-            Checksums.seal(bytes);
-            AtomicFile.replace(file, Safetensors.content(bytes, header, tensors), calls);
+            write(file, metadata(optimizer, state), tensors, calls);
         }
+    }
+
+    /** Writes tensors of host memory and metadata, with all checksums. */
+    static void write(Path file, Map<String, String> described, Map<String, Tensor> tensors, FileCalls calls)
+            throws IOException {
+        Map<String, String> metadata = new LinkedHashMap<>(described);
+        tensors.forEach((name, tensor) -> metadata.put(Checksums.keyOf(name), Checksums.of(tensor.memory())));
+        metadata.put(Checksums.KEY, Checksums.ZEROS);
+        SafetensorsHeader header = Safetensors.describe(metadata, tensors);
+        byte[] bytes = Safetensors.headerBytes(header);
+        Checksums.seal(bytes);
+        AtomicFile.replace(file, Safetensors.content(bytes, header, tensors), calls);
     }
 
     /** The tensors themselves, or for those of a GPU copies of what they are when all that was asked of it has happened. */
@@ -75,6 +81,12 @@ final class CheckpointWriter {
                         .mapToObj(g -> Long.toString(state.groupSteps(counters, g)))
                         .collect(Collectors.joining(", ")));
         metadata.put(Checkpoint.STEPS, Long.toString(optimizer.steps()));
+        for (int g = 0; g < groups.size(); g++) {
+            String seen = groups.get(g).schedule().state();
+            if (!seen.isEmpty()) {
+                metadata.put(Checkpoint.SCHEDULE + g, seen);
+            }
+        }
         if (state.drawsRoundings()) {
             metadata.put(Checkpoint.ROUNDING, Checkpoint.STOCHASTIC);
             metadata.put(Checkpoint.SEED, Long.toString(optimizer.seed()));

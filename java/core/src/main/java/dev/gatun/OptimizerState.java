@@ -21,7 +21,7 @@ final class OptimizerState {
     private record Place(int group, int member) {}
 
     /** What input powers are as long as there was no input; they themselves are 0 or more. */
-    private static final double NO_POWER = -1;
+    static final double NO_POWER = -1;
 
     private final Device device;
     private final StateMemory memory;

@@ -9,6 +9,7 @@ final class Scanner {
     private static final Pattern WORD = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
     private static final Pattern VALUE = Pattern.compile("[A-Za-z0-9_.+-]+");
     private static final Pattern INNER = Pattern.compile("([A-Za-z_][A-Za-z0-9_]*)\\s*([(,)])");
+    private static final Pattern KEY = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*\\s*=");
     private static final Pattern NUMBER = Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?");
 
     private final String text;
@@ -55,6 +56,16 @@ final class Scanner {
 
     String value(String key) {
         return match(VALUE, "'" + key + "' has no value: write " + key + "=...");
+    }
+
+    /** A value that has no key. */
+    String argument(String expected) {
+        return match(VALUE, expected + " is expected");
+    }
+
+    /** Whether a key and its equals sign come next. */
+    boolean atKey() {
+        return KEY.matcher(text).region(position, text.length()).lookingAt();
     }
 
     /** Whether a name and its parenthesis come next, or one of these names as a whole argument. */
