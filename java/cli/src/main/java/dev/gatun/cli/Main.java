@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
             Info.class,
             TrainCommand.class,
             RateSearch.class,
+            ScheduleCommand.class,
             Replay.class,
             Bench.class,
             CheckpointCommand.class,
@@ -52,7 +53,7 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "a command is missing: info, train, replay, bench or checkpoint");
+                spec.commandLine(), "a command is missing: info, train, schedule, replay, bench or checkpoint");
     }
 
     public static void main(String[] arguments) {

@@ -17,11 +17,13 @@ class MainTest {
                 "info --help",
                 "replay --help",
                 "train --help",
+                "schedule --help",
                 "bench --help",
                 "checkpoint --help",
                 "checkpoint show --help",
                 "checkpoint verify --help",
                 "checkpoint diff --help",
+                "checkpoint convert --help",
                 "help replay",
                 "--version",
                 "bench --version"
@@ -36,7 +38,7 @@ class MainTest {
     @Test
     void helpListsCommandsAndExitCodes() {
         assertThat(Run.of("--help").out())
-                .contains("info", "train", "replay", "bench", "checkpoint")
+                .contains("info", "train", "schedule", "replay", "bench", "checkpoint")
                 .contains("0  done", "1  the comparison failed", "2  wrong use", "3  device");
     }
 
@@ -48,6 +50,8 @@ class MainTest {
                 "checkpoint",
                 "checkpoint verify",
                 "checkpoint diff one",
+                "checkpoint convert one",
+                "schedule",
                 "replay",
                 "replay x --dtype bf8",
                 "replay x --device tpu",
