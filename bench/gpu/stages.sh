@@ -116,7 +116,7 @@ require_device() {
   [ -z "$emulated" ] || cuda=$built/build/test/libgatun_cuda_emulated.so
   [ -f "$cuda" ] || { echo "there is no $cuda: run stage build first"; return 1; }
   designs=default
-  ! grep -q GATUN_CUDA_DESIGN "$cuda" || designs=two,fused
+  ! grep -q GATUN_CUDA_DESIGN "$built/libgatun.so" || designs=two,fused
   program gpu_capture --only device
 }
 

@@ -14,7 +14,7 @@
 
 #include "gatun.h"
 
-#define GATUN_CUDA_BACKEND_ABI 3
+#define GATUN_CUDA_BACKEND_ABI 4
 #define GATUN_CUDA_BACKEND_SYMBOL "gatun_cuda_backend"
 
 #ifdef __cplusplus
@@ -26,6 +26,13 @@ typedef struct GatunCudaPlan GatunCudaPlan;
 
 /* Phases of a step; those of one call are one run through the stream. */
 enum { GATUN_PHASE_REDUCE = 1, GATUN_PHASE_FINALIZE = 2, GATUN_PHASE_APPLY = 4, GATUN_PHASE_ALL = 7 };
+
+/* How the steps of a plan are launched. */
+typedef struct GatunCudaDesign {
+  int64_t window; /* elements that are summed before the update of those before them begins */
+  int32_t fuses;  /* 1: in one launch where no tensor waits for another; 0: always phase by phase */
+  int32_t reserved;
+} GatunCudaDesign;
 
 typedef struct GatunCudaBackend {
   int32_t abi; /* GATUN_CUDA_BACKEND_ABI of the backend */
@@ -46,7 +53,8 @@ typedef struct GatunCudaBackend {
   int32_t (*copy)(GatunCudaContext* context, void* destination, const void* source, int64_t bytes);
 
   /* The groups have been checked. Builds the tables and waits for them; the counters are device memory. */
-  int32_t (*plan_create)(GatunCudaContext* context, const gatun_group* groups, int64_t count, GatunCudaPlan** plan);
+  int32_t (*plan_create)(GatunCudaContext* context, const gatun_group* groups, int64_t count,
+                         const GatunCudaDesign* design, GatunCudaPlan** plan);
   int32_t (*plan_destroy)(GatunCudaPlan* plan);
   /* only noted; the next run takes what has changed to the device in one copy */
   void (*plan_gradient)(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient);

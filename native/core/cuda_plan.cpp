@@ -1,5 +1,7 @@
 // cuda_plan.cpp - a plan whose tables and kernels are behind the door to libgatun_cuda.so.
+#include <cstdlib>
 #include <optional>
+#include <string>
 
 #include "core/cuda_door.h"
 #include "core/error.h"
@@ -24,6 +26,20 @@ RuleOnCuda rule_on_cuda(int32_t rule) {
   return kRules[rule];
 }
 
+// GATUN_CUDA_DESIGN and GATUN_CUDA_WINDOW, for tests and measurements: docs/decisions has the reasons.
+GatunCudaDesign design_of_environment() {
+  const char* const wanted = std::getenv("GATUN_CUDA_DESIGN");
+  const std::string design = wanted == nullptr || *wanted == 0 ? "auto" : wanted;
+  if (design != "auto" && design != "fused" && design != "two")
+    fail(GATUN_INVALID_ARGUMENT, "GATUN_CUDA_DESIGN=%s: give auto, fused or two", wanted);
+  const char* const elements = std::getenv("GATUN_CUDA_WINDOW");
+  char* end = nullptr;
+  const long long window = elements == nullptr || *elements == 0 ? 1 << 20 : std::strtoll(elements, &end, 10);
+  if (window < 1 || (end != nullptr && *end != 0))
+    fail(GATUN_INVALID_ARGUMENT, "GATUN_CUDA_WINDOW=%s: give a number of elements, 1 or more", elements);
+  return {window, design != "two", 0};
+}
+
 class CudaPlan final : public gatun_plan {
  public:
   CudaPlan(gatun_context& context, const gatun_group* groups, int64_t count)
@@ -45,7 +61,9 @@ class CudaPlan final : public gatun_plan {
     }
     if (tensors > INT32_MAX)
       fail(GATUN_INVALID_ARGUMENT, "%lld tensors; at most 2^31 - 1 are possible", (long long)tensors);
-    cuda_check(backend_->plan_create(context.cuda, groups, count, &plan_), "building an optimizer's tables on the GPU");
+    const GatunCudaDesign design = design_of_environment();
+    cuda_check(backend_->plan_create(context.cuda, groups, count, &design, &plan_),
+               "building an optimizer's tables on the GPU");
   }
   ~CudaPlan() override { backend_->plan_destroy(plan_); }  // a failure here is that of an earlier step
 

@@ -4,6 +4,7 @@
 #include "cuda/power.cuh"
 #include "cuda/sums.cuh"
 #include "cuda/tables.h"
+#include "rules/average.h"
 #include "rules/gradient.h"
 #include "rules/rules.h"
 
@@ -152,7 +153,8 @@ GATUN_DEVICE void coefficients(const GroupEntry& group, const StepScalars& step,
 }
 
 // The step takes place: this tensor's counter goes on, its coefficients and its averages' parts are worked out.
-GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
+template <class Finalize>
+GATUN_DEVICE void advance(const Tables& tables, int64_t tensor, Finalize coefficients) {
   const TensorEntry& t = tables.tensors[tensor];
   const GroupEntry& group = tables.groups[t.group];
   const bool idle = tables.gradients[tensor] == nullptr;
@@ -172,11 +174,7 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
                      static_cast<double*>(t.state[group.slots]),
                      double(t.geometry.length)};
     step.inverse = inverse_of(tables, t);
-    void* to = tables.coefficients + tensor * kCoefficientsBytes;
-    if (group.dtype == GATUN_F64)
-      coefficients<double>(group, step, to);
-    else
-      coefficients<float>(group, step, to);
+    coefficients(group, step, tables.coefficients + tensor * kCoefficientsBytes);
   }
   const int64_t group_step = *group.steps + 1;
   int32_t begins = 0, acts = 0;
@@ -189,6 +187,15 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
   }
   tables.steps[tensor].begins = begins;
   tables.steps[tensor].acts = acts;
+}
+
+GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {
+  advance(tables, tensor, [](const GroupEntry& group, const StepScalars& step, void* to) {
+    if (group.dtype == GATUN_F64)
+      coefficients<double>(group, step, to);
+    else
+      coefficients<float>(group, step, to);
+  });
 }
 
 GATUN_DEVICE void advance_groups(const Tables& tables) {
@@ -209,24 +216,6 @@ GATUN_DEVICE void decide(const Tables& tables, SumsShared& shared) {
   for (int64_t i = thread_index(); i < tables.tensor_count; i += kThreads) advance(tables, i);
   GATUN_BARRIER();
   advance_groups(tables);
-}
-
-// Finalize in a launch of its own: by one block after a launch of sums that did not go on with it; by many where a step
-// needs no sums and the plan has no inputs, when no tensor waits for another.
-GATUN_KERNEL_OF(3) k_finalize(const Tables tables) {
-  GATUN_SHARED(SumsShared, shared);
-  if (tables.summed || tables.powered_count > 0) {
-    decide(tables, shared);
-    return;
-  }
-  const int64_t thread = block_index() * kThreads + thread_index();
-  for (int64_t i = thread; i < tables.tensor_count; i += block_count() * kThreads) {
-    tables.steps[i].scale = tables.values[0];
-    tables.steps[i].centered = 0;
-    advance(tables, i);
-  }
-  if (thread == 0) *tables.report = {bits_<double>(uint64_t(0x7ff8000000000000u)), 0, -1, -1, 0};
-  if (last_block(tables, shared)) advance_groups(tables);
 }
 
 }  // namespace gatun

@@ -45,6 +45,10 @@ GATUN_DEVICE int64_t block_count() { return gridDim.x; }
 GATUN_DEVICE void fence() { __threadfence(); }
 // Adds to a counter and returns what it was.
 GATUN_DEVICE uint32_t count_up(uint32_t* counter, uint32_t by) { return atomicAdd(counter, by); }
+// What a counter is now, however often it has been looked at.
+GATUN_DEVICE uint32_t look_at(const uint32_t* counter) { return *static_cast<const volatile uint32_t*>(counter); }
+// Between two looks at what another block is to do.
+GATUN_DEVICE void wait_a_little() { __nanosleep(100); }
 GATUN_DEVICE void lower_to(int32_t* shared, int32_t value) { atomicMin(shared, value); }
 
 // The same number, of which the compiler forgets what it has already worked out from it and keeps in registers.

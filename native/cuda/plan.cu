@@ -1,6 +1,6 @@
-// plan.cu - the host's side of an optimizer on a CUDA device: builds the tables
-// once, then launches. A step is one small copy and two launches (one launch of
-// k_apply for each run of groups with the same rule, form and type).
+// plan.cu - the host's side of an optimizer on a CUDA device: builds the tables once, then launches. A step is one
+// small copy and two launches: the sums and scalars, and k_apply; or k_fused, and k_finalize. One launch of k_apply or
+// k_fused for each run of groups with the same rule, form and type.
 #include "cuda/plan.h"
 
 #include <algorithm>
@@ -9,10 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "cuda/all_rules.cuh"
 #include "cuda/description.h"
 #include "cuda/inputs.h"
-#include "cuda/kernels.cuh"
+#include "cuda/kernels.h"
 #include "cuda/runtime.h"
+#include "cuda/tickets.h"
 
 namespace {
 
@@ -37,6 +39,8 @@ struct Layout {
 struct Run {
   Kernel kernel;
   int64_t first_chunk, end_chunk;
+  Kernel fused = nullptr;  // where some tensor has sums; else null
+  TicketRange tickets{};
 };
 void add_run(std::vector<Run>& runs, Kernel kernel, int64_t begin, int64_t end) {
   if (!runs.empty() && runs.back().kernel == kernel && runs.back().end_chunk == begin)
@@ -60,7 +64,11 @@ struct GatunCudaPlan {
   int64_t resident_blocks = 1;
 
   std::vector<Run> updates, sums, sums_again;  // sums_again: of transformed gradients
-  std::vector<int64_t> first_tensor;           // of each group
+  Tickets tickets;
+  bool may_fuse = false;              // do tensors with sums not wait for each other, but for a check?
+  bool unfused = false;               // are there tensors that k_fused does not come by?
+  bool never_fuses = false;           // are there tensors with sums and no kernel that does it?
+  std::vector<int64_t> first_tensor;  // of each group
   std::vector<void*> gradients;
   int64_t stale_begin = 0,
           stale_end = 0;  // gradients whose addresses the device does not know yet
@@ -69,26 +77,50 @@ struct GatunCudaPlan {
   bool transforms = false, plain = false;  // as in Description
   int64_t powers = 0;                      // as in Description
 
-  void find_kernels(const Description& description, const gatun_group* descriptions);
+  void find_kernels(Description& description, const gatun_group* descriptions);
+  void hand_out_tickets(Description& description, const GatunCudaDesign& design);
   int32_t build(Description& description);
   int32_t upload(const gatun_step_arguments& arguments);
   int32_t launch(Kernel kernel, int64_t first_chunk, int64_t end_chunk, int64_t items, int64_t per_block);
   int32_t launch_sums(const std::vector<Run>& runs);
   int32_t launch_powers();
   int32_t finalize(int32_t stages);
+  int32_t run_fused(int64_t flags);
   int32_t run(int64_t flags, int32_t phases);
   int32_t destroy();
 };
 
-void GatunCudaPlan::find_kernels(const Description& description, const gatun_group* descriptions) {
+void GatunCudaPlan::find_kernels(Description& description, const gatun_group* descriptions) {
   for (size_t g = 0; g < description.groups.size(); ++g) {
     first_tensor.push_back(description.groups[g].first_tensor);
     const int64_t begin = description.first_chunk[g], end = description.first_chunk[g + 1];
     if (begin == end) continue;
     const RuleKernels kernels = kernels_of(descriptions[g]);
     add_run(updates, kernels.apply, begin, end);
+    if (description.groups[g].sums != 0 || kernels.sums != nullptr) {
+      updates.back().fused = kernels.fused;
+      (kernels.fused != nullptr ? may_fuse : never_fuses) = true;
+    }
     if (kernels.sums != nullptr) add_run(description.groups[g].sums != 0 ? sums_again : sums, kernels.sums, begin, end);
   }
+}
+
+// The condition of cpu/interleave.cpp: with a clip or sums over several tensors nothing may be written before
+// everything has been read, and a rule with sums of transformed gradients would come by twice. The finite check, which
+// forbids it as well, is a step's own.
+void GatunCudaPlan::hand_out_tickets(Description& d, const GatunCudaDesign& design) {
+  may_fuse = may_fuse && !never_fuses && design.fuses != 0 && d.clips == 0 && d.pooling == 0 && d.powered.empty() &&
+             sums_again.empty();
+  if (!may_fuse) return;
+  for (Run& run : updates) {
+    if (run.fused == nullptr) continue;
+    run.tickets = tickets.add(d, run.first_chunk, run.end_chunk, design.window);
+    for (size_t g = 0; g < d.groups.size(); ++g)
+      if (d.first_chunk[g] >= run.first_chunk && d.first_chunk[g] < run.end_chunk &&
+          d.first_chunk[g] < d.first_chunk[g + 1])
+        d.groups[g].fused = 1;
+  }
+  for (const TensorEntry& t : d.tensors) unfused |= t.geometry.chunks == 0 || d.groups[size_t(t.group)].fused == 0;
 }
 
 int32_t GatunCudaPlan::build(Description& d) {
@@ -105,6 +137,11 @@ int32_t GatunCudaPlan::build(Description& d) {
   const size_t at_rule_partials = layout.add<double>(rule_sums ? chunks * kMaxSums : 0);
   const size_t at_rule_sums = layout.add<double>(tensor_count * kMaxSums);
   const size_t at_pooled = layout.add<double>(kRules * kMaxSums);
+  const size_t at_tickets = layout.add<int32_t>(int64_t(tickets.tickets.size()));
+  const size_t at_units = layout.add<Unit>(int64_t(tickets.units.size()));
+  const auto windows = int64_t(tickets.units_of_window.size());
+  const int64_t counters = may_fuse ? windows + int64_t(updates.size()) : 0;
+  const size_t at_windows = layout.add<uint32_t>(windows), at_counters = layout.add<uint32_t>(counters);
   const size_t at_zero = layout.add<double>(2), at_means = layout.add<unsigned char>(d.means_bytes);
   const size_t at_rows = layout.add<unsigned char>(d.row_bytes);
   const auto powered_count = int64_t(d.powered.size());
@@ -159,6 +196,9 @@ int32_t GatunCudaPlan::build(Description& d) {
   copy(at_chunks, d.tensor_of_chunk);
   copy(at_gradients, d.gradients);
   copy(at_powered, d.powered);
+  copy(at_tickets, tickets.tickets);
+  copy(at_units, tickets.units);
+  copy(at_windows, tickets.units_of_window);
   if (error == 0) error = checked([&] { return cudaStreamSynchronize(context->stream); });
   if (error != 0) return error;
 
@@ -174,6 +214,11 @@ int32_t GatunCudaPlan::build(Description& d) {
   tables.rule_sums = reinterpret_cast<double*>(device + at_rule_sums);
   tables.pooled = reinterpret_cast<double*>(device + at_pooled);
   tables.pooling = d.pooling;
+  tables.tickets = reinterpret_cast<const int32_t*>(device + at_tickets);
+  tables.units = reinterpret_cast<const Unit*>(device + at_units);
+  tables.units_of_window = reinterpret_cast<const uint32_t*>(device + at_windows);
+  tables.counters = tables.units_done = reinterpret_cast<uint32_t*>(device + at_counters);
+  tables.counter_count = counters;
   tables.arrived = reinterpret_cast<uint32_t*>(device + at_arrived);
   tables.blocks_done = reinterpret_cast<uint32_t*>(device + at_blocks_done);
   tables.report = reinterpret_cast<gatun_step_report*>(device + at_report);
@@ -270,10 +315,32 @@ int32_t GatunCudaPlan::launch_powers() {
 
 int32_t GatunCudaPlan::finalize(int32_t stages) {
   tables.stages = stages;
-  return launch(&k_finalize, 0, 0, tables.summed != 0 || tables.powered_count > 0 ? 1 : tables.tensor_count, kThreads);
+  const bool one_block = tables.summed != 0 || tables.powered_count > 0 || stages == kConcludes;
+  return launch(&k_finalize, 0, 0, one_block ? 1 : tables.tensor_count, kThreads);
+}
+
+// Tensors without sums as ever, the others in one launch for each of their kernels; then what is to be known of all.
+int32_t GatunCudaPlan::run_fused(int64_t flags) {
+  tables.flags = flags;
+  tables.again = tables.summed = 0;
+  tables.fused = 1;
+  int32_t error = unfused ? finalize(kAdvances) : 0;
+  uint32_t* next_ticket = tables.units_done + tickets.units_of_window.size();
+  for (const Run& run : updates) {
+    if (error != 0) return error;
+    tables.next_ticket = next_ticket++;
+    tables.first_ticket = run.tickets.first_ticket, tables.end_ticket = run.tickets.end_ticket;
+    const bool fused = run.fused != nullptr;
+    const int64_t items = fused ? tables.end_ticket - tables.first_ticket : run.end_chunk - run.first_chunk;
+    error = launch(fused ? run.fused : run.kernel, run.first_chunk, run.end_chunk, items, 1);
+  }
+  tables.summed = 1;  // which the launch for the others must not have been told
+  return error != 0 ? error : finalize(kConcludes);
 }
 
 int32_t GatunCudaPlan::run(int64_t flags, int32_t phases) {
+  if (may_fuse && phases == GATUN_PHASE_ALL && (flags & GATUN_CHECK_FINITE) == 0) return run_fused(flags);
+  tables.fused = 0;
   const bool reduces = (phases & GATUN_PHASE_REDUCE) != 0, finalizes = (phases & GATUN_PHASE_FINALIZE) != 0;
   const int64_t chunks = updates.empty() ? 0 : updates.back().end_chunk;
   const bool gradients = transforms || ((flags & GATUN_CHECK_FINITE) != 0 && plain);
@@ -304,7 +371,8 @@ int32_t GatunCudaPlan::run(int64_t flags, int32_t phases) {
 
 namespace gatun {
 
-int32_t plan_create(GatunCudaContext* context, const gatun_group* groups, int64_t count, GatunCudaPlan** plan) {
+int32_t plan_create(GatunCudaContext* context, const gatun_group* groups, int64_t count, const GatunCudaDesign* design,
+                    GatunCudaPlan** plan) {
   *plan = nullptr;
   const OnDevice device(context->ordinal);
   if (device.error != 0) return device.error;
@@ -314,6 +382,7 @@ int32_t plan_create(GatunCudaContext* context, const gatun_group* groups, int64_
   try {
     Description description(groups, count);
     created->find_kernels(description, groups);
+    created->hand_out_tickets(description, *design);
     error = created->build(description);
   } catch (const std::bad_alloc&) {
   }

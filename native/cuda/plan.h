@@ -4,7 +4,8 @@
 
 namespace gatun {
 
-int32_t plan_create(GatunCudaContext* context, const gatun_group* groups, int64_t count, GatunCudaPlan** plan);
+int32_t plan_create(GatunCudaContext* context, const gatun_group* groups, int64_t count, const GatunCudaDesign* design,
+                    GatunCudaPlan** plan);
 int32_t plan_destroy(GatunCudaPlan* plan);
 void plan_gradient(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient);
 int32_t plan_input(GatunCudaPlan* plan, int64_t group, int64_t tensor, const gatun_input* input);

@@ -1,5 +1,5 @@
-// power.cuh - k_power and k_means: the mean power of what layers are fed with, by channel; and what finalize and
-// k_apply make of it. The device's form of cpu/power.cpp; the parts are those of rules/power.h.
+// power.cuh - the mean power of what layers are fed with, by channel, and what finalize and k_apply make of it. The
+// device's form of cpu/power.cpp; the parts are those of rules/power.h.
 #pragma once
 #include "cuda/sums.cuh"
 #include "cuda/tables.h"
@@ -26,50 +26,6 @@ template <class T>
 GATUN_DEVICE double team_power(const Team& team, const void* x, const PowerPart& part, bool absolute) {
   return absolute ? team_power<true>(team, static_cast<const T*>(x), part)
                   : team_power<false>(team, static_cast<const T*>(x), part);
-}
-
-// A team sums a part. Parts are numbered through all inputs.
-GATUN_KERNEL_OF(3) k_power(const Tables tables) {
-  const Team team = Team::mine();
-  const int64_t parts = tables.inputs[tables.powered_count].first_part;
-  for (int64_t i = block_index() * kTeams + team.index; i < parts; i += block_count() * kTeams) {
-    int64_t powered = 0;  // the last input whose parts do not begin behind this one
-    for (int64_t end = tables.powered_count; end - powered > 1;) {
-      const int64_t middle = powered + (end - powered) / 2;
-      (tables.inputs[middle].first_part <= i ? powered : end) = middle;
-    }
-    if (!is_fed(tables, powered)) continue;
-    const InputEntry& input = tables.inputs[powered];
-    const PowerPart part = input.geometry.part(i - input.first_part);
-    const bool absolute = tables.powered[powered].absolute != 0;
-    const double sum = input.dtype == GATUN_F64 ? team_power<double>(team, input.address, part, absolute)
-                                                : team_power<float>(team, input.address, part, absolute);
-    if (team.leads()) input.parts[i - input.first_part] = sum;
-  }
-}
-
-// A warp adds the parts of a channel, as LaneSum.
-GATUN_KERNEL_OF(3) k_means(const Tables tables) {
-  const int lane = thread_index() % kWarp;
-  const int64_t warp = (block_index() * kThreads + thread_index()) / kWarp, warps = block_count() * (kThreads / kWarp);
-  for (int64_t powered = 0; powered < tables.powered_count; ++powered) {
-    if (!is_fed(tables, powered)) continue;
-    const PoweredEntry& p = tables.powered[powered];
-    const InputEntry& input = tables.inputs[powered];
-    for (int64_t c = warp; c < p.powers; c += warps) {
-      double mean = 0;
-      if (input.power != 0) {
-        mean = static_cast<const double*>(input.address)[c];
-      } else {
-        for (int64_t i = lane; i < input.geometry.parts; i += kWarp) mean = mean + input.parts[i * p.powers + c];
-#pragma unroll
-        for (int distance = kWarp / 2; distance > 0; distance /= 2)
-          mean = mean + GATUN_SHUFFLE_XOR(0xffffffffu, mean, distance);
-        mean = mean / double(input.samples);
-      }
-      if (lane == 0) p.means[c] = mean;
-    }
-  }
 }
 
 // By one block: a mean power that is not finite and 0 or more is its tensor's offence.

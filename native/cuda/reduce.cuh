@@ -1,7 +1,7 @@
-// reduce.cuh - k_reduce: the sums of gradients, and with the last block the scalars of the step.
+// reduce.cuh - the sums of gradients.
 //
-// A team sums a chunk; the block that sums a tensor's last chunk merges the tensor; the block that comes last of all
-// finalizes. Who comes last is told by integer counters and decides only who adds, never in which order.
+// A team sums a chunk; the block that sums a tensor's last chunk merges the tensor. Who comes last is told by integer
+// counters and decides only who adds, never in which order.
 #pragma once
 #include "cuda/finalize.cuh"
 
@@ -12,16 +12,14 @@ GATUN_DEVICE Partial chunk_sums(const Team& team, const TensorEntry& t, const T*
   const T* g = gradient + range.begin;
   const int n = int(range.length);
   if (!t.centered) return {0, 0, team_squares(team, g, n)};
-  if (t.geometry.cuts_rows()) {
-    const Moments part = team_moments(team, g, n);
-    return {part.mean, part.m2, 0};
-  }
-  const int row_length = int(t.geometry.row_length);
+  const bool cut = t.geometry.cuts_rows();
+  const int row_length = cut ? n : int(t.geometry.row_length);
   const int64_t first_row = range.begin / row_length;
   auto* mean = static_cast<Pack<T, 2>*>(t.means) + first_row;
   Partial sums{0, 0, 0};
   for (int begin = 0; begin < n; begin += row_length, ++mean) {
     const Moments row = team_moments(team, g + begin, row_length);
+    if (cut) return {row.mean, row.m2, 0};
     if (team.leads()) split_mean(row.mean, mean->v[0], mean->v[1]);
     sums.m2 = sums.m2 + row.m2;
     sums.squares = sums.squares + row.squares();
@@ -30,16 +28,13 @@ GATUN_DEVICE Partial chunk_sums(const Team& team, const TensorEntry& t, const T*
 }
 
 // Returns the tensor if its other chunks have to be waited for, else -1.
+template <class T>
 GATUN_DEVICE int32_t reduce_chunk(const Tables& tables, const Team& team, int64_t chunk) {
   const int32_t tensor = tables.tensor_of_chunk[chunk];
   if (!is_summed(tables, tensor)) return -1;
   const TensorEntry& t = tables.tensors[tensor];
-  const GroupEntry& group = tables.groups[t.group];
-  if (group.rule_sums > 0 && group.sums == 0) return -1;  // its squares come with its rule's sums
-  const ChunkRange range = t.geometry.chunk(chunk - t.first_chunk);
-  const void* gradient = tables.gradients[tensor];
-  const Partial sums = group.dtype == GATUN_F64 ? chunk_sums(team, t, static_cast<const double*>(gradient), range)
-                                                : chunk_sums(team, t, static_cast<const float*>(gradient), range);
+  const Partial sums =
+      chunk_sums(team, t, static_cast<const T*>(tables.gradients[tensor]), t.geometry.chunk(chunk - t.first_chunk));
   const bool alone = t.geometry.chunks == 1;  // a row that is cut has several chunks
   if (team.leads()) {
     if (alone) {
@@ -65,21 +60,24 @@ GATUN_DEVICE void merge_row(Partial* partial, int64_t row_length, Pack<T, 2>& me
   *partial = {moments.mean, moments.m2, moments.squares()};
 }
 
-// By the whole block: a tensor's chunks become its sums.
-GATUN_DEVICE void merge_tensor(const Tables& tables, SumsShared& shared, int32_t tensor) {
+template <class T>
+GATUN_DEVICE void merge_rows(const TensorEntry& t, Partial* partials) {
+  const int64_t rows = t.geometry.length / t.geometry.row_length;
+  for (int64_t row = thread_index(); row < rows; row += kThreads)
+    merge_row(partials + row * t.geometry.chunks_per_row, t.geometry.row_length,
+              static_cast<Pack<T, 2>*>(t.means)[row]);
+}
+
+// By the whole block: a tensor's chunks become its sums; merge_cut_rows is merge_rows of its type.
+template <class MergeRows>
+GATUN_DEVICE void merge_tensor(const Tables& tables, SumsShared& shared, int32_t tensor, MergeRows merge_cut_rows) {
   const TensorEntry& t = tables.tensors[tensor];
   Partial* const partials = tables.partials + t.first_chunk;
   int64_t n = t.geometry.chunks, stride = 1;
   if (t.centered && t.geometry.cuts_rows()) {
     stride = t.geometry.chunks_per_row;
     n = t.geometry.length / t.geometry.row_length;
-    const bool f64 = tables.groups[t.group].dtype == GATUN_F64;
-    for (int64_t row = thread_index(); row < n; row += kThreads) {
-      if (f64)
-        merge_row(partials + row * stride, t.geometry.row_length, static_cast<Pack<double, 2>*>(t.means)[row]);
-      else
-        merge_row(partials + row * stride, t.geometry.row_length, static_cast<Pack<float, 2>*>(t.means)[row]);
-    }
+    merge_cut_rows(t, partials);
     GATUN_BARRIER();
   }
   const Pair sums = lane_sums(shared, n, [&](int64_t i) -> Pair {
@@ -110,10 +108,10 @@ GATUN_DEVICE void count_arrivals(const Tables& tables, SumsShared& shared) {
 
 // A chunk for each team, from number `base` on, and which tensors are complete with them.
 template <class Sum>
-GATUN_DEVICE void sum_chunks(const Tables& tables, SumsShared& shared, int64_t base, Sum sum) {
+GATUN_DEVICE void sum_chunks(const Tables& tables, SumsShared& shared, int64_t base, int64_t end, Sum sum) {
   const Team team = Team::mine();
   const int64_t chunk = base + team.index;
-  const int32_t tensor = chunk < tables.end_chunk ? sum(team, chunk) : -1;
+  const int32_t tensor = chunk < end ? sum(team, chunk) : -1;
   if (team.leads()) shared.tensor[team.index] = tensor;
   fence();
   GATUN_BARRIER();
@@ -127,18 +125,10 @@ template <class Sum, class Merge>
 GATUN_DEVICE void sum_all_chunks(const Tables& tables, SumsShared& shared, Sum sum, Merge merge) {
   for (int64_t base = tables.first_chunk + block_index() * kTeams; base < tables.end_chunk;
        base += block_count() * kTeams) {
-    sum_chunks(tables, shared, afresh(base), sum);
+    sum_chunks(tables, shared, afresh(base), tables.end_chunk, sum);
     for (int k = 0; k < kTeams; ++k)
       if (shared.complete[k] >= 0) merge(shared.complete[k]);
   }
-}
-
-GATUN_KERNEL_OF(3) k_reduce(const Tables tables) {
-  GATUN_SHARED(SumsShared, shared);
-  sum_all_chunks(
-      tables, shared, [&](const Team& team, int64_t chunk) { return reduce_chunk(tables, team, chunk); },
-      [&](int32_t tensor) { merge_tensor(tables, shared, tensor); });
-  if (tables.stages != 0 && last_block(tables, shared)) decide(tables, shared);
 }
 
 }  // namespace gatun

@@ -20,10 +20,15 @@ GATUN_DEVICE Pack<T, kTeamLanes> load_lanes(const T* p) {
   return x;
 }
 
+template <class R, int variant>
+struct SumsOf {
+  static constexpr int value = R::sums(variant);
+};
+
 // One member's lanes of a chunk.
 template <class R, int variant, class T>
 struct RuleSums {
-  static constexpr int kSums = R::sums(variant), kSlots = kSlotsOf<R, variant>;
+  static constexpr int kSums = SumsOf<R, variant>::value, kSlots = kSlotsOf<R, variant>;
   using Before = typename R::template Before<T>;
 
   double products[kSums][kTeamLanes] = {}, squares[kTeamLanes] = {};

@@ -22,7 +22,9 @@ struct SumsShared {
   double total[2];
   int32_t tensor[kTeams];    // whose chunk each team has just summed; -1: nothing to wait for
   int32_t complete[kTeams];  // the tensors whose last chunk that was, else -1
-  int32_t last;              // is this the last block?
+  int32_t single[kTeams];    // k_fused: the tensors that wait for no other chunk, else -1
+  int64_t ticket;
+  int32_t last;  // is this the last block?
   int32_t offender, unsummed;
 };
 

@@ -48,6 +48,7 @@ struct GroupEntry {
   int32_t rule_sums;     // how many the rule needs
   int32_t pools;         // are the rule's sums those of all tensors with that rule?
   int32_t rows;          // ... those of rows, each of which keeps its weights by a factor of its own?
+  int32_t fused;         // may k_fused step it?
 };
 
 // Of a tensor whose layer has an input.
@@ -82,8 +83,15 @@ struct TensorStep {
   int32_t reserved;
 };
 
+// Up to 32 chunks that follow each other, of one window: what a ticket of k_fused stands for.
+struct Unit {
+  int64_t first_chunk;
+  int32_t chunks, window;
+};
+
 // Finalize is one stage after the other. Between the two lie the sums of rules whose gradients are transformed.
-enum : int32_t { kJudges = 1, kAdvances = 2 };
+// kConcludes, alone, is what k_fused leaves over.
+enum : int32_t { kJudges = 1, kAdvances = 2, kConcludes = 4 };
 
 // Everything a kernel is told, passed by value.
 struct Tables {
@@ -107,11 +115,21 @@ struct Tables {
   int64_t tensor_count, group_count, powered_count;
   int64_t first_chunk, end_chunk;  // what this launch goes through
   int64_t flags;                   // gatun_step_flag
-  int64_t pooling;                 // bit r: some group pools the sums of rule r
-  int32_t summed;                  // does this step have sums?
-  int32_t stages;                  // of finalize, for the block that ends this launch
-  int32_t clips;                   // the most clips that any group has
-  int32_t again;                   // k_rule_sums: of transformed gradients, once finalize has begun
+  // k_fused: the tickets in their order, u for the sums of unit u, ~u for its update.
+  const int32_t* tickets;
+  const Unit* units;
+  const uint32_t* units_of_window;
+  uint32_t* counters;     // all that follow; zero between steps
+  uint32_t* units_done;   // of each window: units whose sums are there
+  uint32_t* next_ticket;  // of this launch
+  int64_t counter_count, first_ticket, end_ticket;
+  int32_t fused;  // does k_fused step what it may?
+  int32_t reserved;
+  int64_t pooling;  // bit r: some group pools the sums of rule r
+  int32_t summed;   // does this step have sums?
+  int32_t stages;   // of finalize, for the block that ends this launch
+  int32_t clips;    // the most clips that any group has
+  int32_t again;    // k_rule_sums: of transformed gradients, once finalize has begun
 };
 
 }  // namespace gatun

@@ -61,6 +61,7 @@ std::string difference(const Problem& a, const Problem& b) {
 }
 
 struct Run {
+  bool fused = false;  // in one launch, where the step allows it
   int64_t flags = 0;
   int steps = 3;
   bool phases = false, misaligned = false, idle = true;
@@ -69,6 +70,8 @@ struct Run {
 void compare(const std::string& name, const std::vector<GroupSetup>& setups, const Run& run, const Order& order,
              bool spoil = false) {
   set_order(order);
+  setenv("GATUN_CUDA_DESIGN", run.fused ? "fused" : "two", 1);
+  setenv("GATUN_CUDA_WINDOW", order.seed % 2 == 0 ? "1000000" : order.seed == 5 ? "1" : "30000", 1);
   Problem expected(setups, 7), actual(setups, 7);
   CudaContext context;
   Session cpu(expected, 2);
@@ -112,6 +115,11 @@ void every_optimizer(bool slow) {
     run.misaligned = number % 3 == 2;
     run.flags = (number % 2 == 0 ? GATUN_CHECK_FINITE : 0) | (number % 5 == 3 ? GATUN_ZERO_GRADIENTS : 0);
     compare(spec.name, setups, run, kOrders[number % 4]);
+    run.fused = true, run.phases = false;  // where it has sums; of F32 alone, as sums of F64 keep a plan from it
+    const int64_t flags = run.flags;
+    run.flags &= ~int64_t(GATUN_CHECK_FINITE);
+    compare(spec.name + ", fused", {{spec, GATUN_F32, all_shapes()}}, run, kOrders[(number + 2) % 4]);
+    run.fused = false, run.flags = flags;
     if (!slow && number % 2 == 0) {
       run.phases = false, run.misaligned = !run.misaligned, run.flags ^= GATUN_CHECK_FINITE;
       compare(spec.name + ", again", setups, run, kOrders[(number + 1) % 4]);
@@ -195,8 +203,34 @@ void refusals() {
     Run run;
     run.flags = flags, run.idle = false;
     for (const Order& order : kOrders) compare("refused", both_types(spec, shapes), run, order, true);
+    run.fused = true;  // must not be, with a check
+    compare("refused, not fused", {{adam("", 1e-3).standardize(), GATUN_F32, shapes}}, run, kOrders[1], true);
+    run.fused = false;
     // Rules with sums: of the gradient as it is, and of the transformed one once finalize has begun.
     compare("refused, with sums", sums_of_all_kinds(shapes), run, kOrders[2], true);
+  }
+}
+
+// Several launches of k_fused beside tensors that none of them comes by; windows of one tensor, of some, of all.
+void fused(const std::vector<Shape>& shapes) {
+  const Spec sing = adam("", 5e-3, 5e-3, GATUN_DECAY_DECOUPLED, false, 50).standardize();
+  const gatun_aida aida{0.9, 0.999, 1e-8, 0.05, 1e-20, 2, GATUN_DECAY_L2, 0};
+  const gatun_adal pooled{0.9, 0.999, 1e-8, 0.05, GATUN_DECAY_L2, 0, 0, 1};
+  const std::vector<GroupSetup> groups = {{sing, GATUN_F32, shapes},
+                                          {adam("", 1e-3, 0.1, GATUN_DECAY_L2, false, 50), GATUN_F32, shapes},
+                                          {adam("", 1e-3), GATUN_F64, shapes},
+                                          {adam("", 1e-3), GATUN_F32, {}},
+                                          {rule("", GATUN_RULE_AIDA, 1e-2, aida, 2), GATUN_F32, shapes},
+                                          {Spec(sing).lookahead(2, 0.5, false), GATUN_F32, shapes}};
+  Run run;
+  run.fused = true, run.steps = 4;
+  for (const Order& order : kOrders) {
+    compare("fused groups", groups, run, order);
+    compare("fused, all summed", {groups[0], groups[5]}, run, order);
+    compare("not fused for a clip", {{Spec(sing).clip(0.5), GATUN_F32, shapes}}, run, order);
+    compare("not fused for pooled sums", {{rule("", GATUN_RULE_ADAL, 1e-2, pooled, 2), GATUN_F32, shapes}}, run, order);
+    compare("not fused for sums of F64", {groups[0], groups[2], {sing, GATUN_F64, shapes}}, run, order);
+    run.flags ^= GATUN_ZERO_GRADIENTS;
   }
 }
 
@@ -225,8 +259,16 @@ void sizes() {
   run.flags = 0, run.phases = false;
   compare("sums of all kinds, unchecked", sums_of_all_kinds(few), run, kOrders[2]);
   compare("mixed groups, only some summed", mixed, run, kOrders[3]);
+  fused(few);
   compare("nothing", {{sing, GATUN_F32, {}}}, run, kOrders[0]);
   run.flags = GATUN_CHECK_FINITE, run.steps = 2;
+  const Spec alone = adam("", 5e-3, 5e-3, GATUN_DECAY_DECOUPLED, false, 50).standardize();
+  run.fused = true, run.flags = 0, run.steps = 2;
+  compare("many tensors, fused", {{alone, GATUN_F32, many}}, run, kOrders[2]);
+  compare("many chunks, fused", {{alone, GATUN_F32, {vector_of(1'200'003), matrix_of(1100, 2049), vector_of(7)}}}, run,
+          kOrders[3]);
+  run.fused = false;
+  run.flags = GATUN_CHECK_FINITE;
   compare("many chunks", {{sing, GATUN_F32, {vector_of(2'200'003), matrix_of(1100, 2049), vector_of(7)}}}, run,
           kOrders[1]);
 }

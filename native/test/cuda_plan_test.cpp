@@ -1,5 +1,6 @@
 // cuda_plan_test BACKEND - what the CUDA plan's host side promises, on the emulated device: steps that are only asked
 // for, addresses that move, captured graphs, and every call of the runtime failing once.
+#include <cstdlib>
 #include <cstring>
 
 #include "cuda_problem.h"
@@ -11,9 +12,9 @@ using namespace test;
 
 namespace {
 
-std::vector<GroupSetup> setup() {
-  const Spec sing =
-      adam("", 5e-3, 5e-3, GATUN_DECAY_DECOUPLED, false, 50).standardize().clip(3).lookahead(3, 0.5, true);
+std::vector<GroupSetup> setup(bool clips = true) {
+  Spec sing = adam("", 5e-3, 5e-3, GATUN_DECAY_DECOUPLED, false, 50).standardize().lookahead(3, 0.5, true);
+  if (clips) sing.clip(3);
   const std::vector<Shape> shapes = {vector_of(70), matrix_of(3, 2100), matrix_of(20, 9), vector_of(2050)};
   return {{sing, GATUN_F32, shapes}, {sgd("", 0.05, 0.9), GATUN_F64, shapes}};
 }
@@ -75,10 +76,13 @@ void few_calls() {
   }
 }
 
-// A step captured once and replayed with values that the capture has not seen.
-void capture() {
+// A step captured once and replayed with values that the capture has not seen. Fused: in one launch for the tensors
+// with sums, and without a check.
+void capture(bool fused) {
   gatun_emulator_order(9, 3, 2);
-  Problem expected(setup(), 7), actual(setup(), 7);
+  setenv("GATUN_CUDA_WINDOW", "2000", 1);
+  const int64_t flags = fused ? 0 : GATUN_CHECK_FINITE;
+  Problem expected(setup(!fused), 7), actual(setup(!fused), 7);
   expected.make_gradients(1, false);
   actual.make_gradients(1, false);
   Session cpu(expected, 1);
@@ -94,17 +98,19 @@ void capture() {
   CHECK_OK(gatun_plan_create(context, groups.data(), int64_t(groups.size()), &plan));
 
   const double unused[] = {123, 123};
-  gatun_step_arguments arguments{unused, 0, GATUN_CHECK_FINITE};
+  gatun_step_arguments arguments{unused, 0, flags};
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  const long long launches = gatun_emulator_launches();
   CHECK_OK(gatun_step(plan, &arguments));
+  CHECK(gatun_emulator_launches() - launches == (fused ? 4 : 3), "%lld launches", gatun_emulator_launches() - launches);
   cudaStreamEndCapture(stream, &graph);
   cudaGraphInstantiate(&executable, graph, 0);
   for (int step = 1; step <= 7; ++step) {
     const double rates[] = {5e-3 * step, 0.05 / step};
-    arguments = {rates, 1.0 / step, GATUN_CHECK_FINITE};
-    if (step == 5) {  // refused: the next replay must find counters as they should be
+    arguments = {rates, 1.0 / step, flags};
+    if (step == 5 && !fused) {  // refused: the next replay must find counters as they should be
       expected.groups[1].tensors[2].gradient.set(4, 1e300);
       actual.groups[1].tensors[2].gradient.set(4, 1e300);
     }
@@ -118,7 +124,7 @@ void capture() {
     cudaGraphLaunch(executable, stream);
     gatun_step_report report{};
     CHECK_OK(gatun_report(plan, &report));
-    CHECK(report.skipped == (step == 5) && report.skipped == cpu.report().skipped, "replay %d", step);
+    CHECK(report.skipped == (step == 5 && !fused) && report.skipped == cpu.report().skipped, "replay %d", step);
     CHECK(actual.bits() == expected.bits(), "replay %d gives other bits than the CPU", step);
   }
   // Addresses that the device does not know yet cannot be captured: a replay would bring them back for ever.
@@ -207,6 +213,21 @@ void captured_inputs() {
   cudaGraphDestroy(graph);
   cudaGraphExecDestroy(executable);
   cudaStreamDestroy(stream);
+}
+
+// A misspelt design is an error, not the default.
+void environment() {
+  CudaContext context;
+  gatun_plan* plan = nullptr;
+  const auto refused = [&](const char* name, const char* value, const char* words) {
+    setenv(name, value, 1);
+    CHECK(gatun_plan_create(context.get(), nullptr, 0, &plan) == GATUN_INVALID_ARGUMENT &&
+              std::strstr(gatun_last_error(), words) != nullptr,
+          "%s=%s: %s", name, value, gatun_last_error());
+    unsetenv(name);
+  };
+  refused("GATUN_CUDA_DESIGN", "one", "GATUN_CUDA_DESIGN=one: give auto, fused or two");
+  refused("GATUN_CUDA_WINDOW", "1k", "GATUN_CUDA_WINDOW=1k: give a number of elements");
 }
 
 // Everything that a program does, with the n-th call of the runtime failing. Every function either works or says why
@@ -325,8 +346,9 @@ int main(int argc, char** argv) {
   CHECK_OK(gatun_cuda_open(argv[1]));
   asynchronous();
   few_calls();
-  capture();
+  for (const bool fused : {false, true}) capture(fused);
   captured_inputs();
+  environment();
   faults();
   out_of_memory();
   refused_rules();

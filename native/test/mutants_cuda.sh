@@ -17,19 +17,33 @@ cp -r "$native/core" "$native/cuda" "$native/include" "$native/rules" "$native/t
 compile() { # SOURCE
   "$cxx" -std=c++20 -O1 -w -fPIC -fvisibility=hidden -ffp-contract=off -DGATUN_BUILD -DGATUN_FAULTS \
     -DGATUN_TARGET=emulated -I"$copy/native" -I"$copy/native/include" -I"$copy/native/test" \
-    -I"$copy/native/test/emulator" -x c++ -c "$copy/native/$1" -o "$copy/objects/$(basename "$1").o" >"$copy/log" 2>&1
+    -I"$copy/native/test/emulator" -x c++ -c "$copy/native/$1" -o "$copy/objects/$(basename "$1").o" 2>>"$copy/log"
 }
 # The tests find the library by the name they were linked with.
-build() { compile cuda/plan.cu && "$cxx" -shared "$copy"/objects/*.o -o "$copy/libgatun_cuda_emulated.so"; }
+build() { # [FILE]; only it, if it is a source, else what has the kernels
+  local source running=()
+  case ${1:-} in
+    *.cu) compile "$1" || return ;;
+    cuda/all_rules.cuh) compile cuda/plan.cu || return ;;
+    *)
+      for source in "${kernels[@]}"; do compile "$source" & running+=($!); done
+      for source in "${running[@]}"; do wait "$source" || return; done
+      ;;
+  esac
+  "$cxx" -shared "$copy"/objects/*.o -o "$copy/libgatun_cuda_emulated.so"
+}
 run() {
-  LD_LIBRARY_PATH=$copy GATUN_TEST_SLOW_BUILD=1 timeout 120 "$tests/${1}_test" "$copy/libgatun_cuda_emulated.so" \
+  LD_LIBRARY_PATH=$copy GATUN_TEST_SLOW_BUILD=1 timeout 600 "$tests/${1}_test" "$copy/libgatun_cuda_emulated.so" \
     >"$copy/log" 2>&1
 }
-for source in cuda/backend.cu cuda/description.cu test/emulator/simt.cpp test/emulator/runtime.cpp \
-  test/emulator/memory.cpp; do
+kernels=(cuda/plan.cu)
+for part in "$native"/cuda/kernels_*.cu; do kernels+=("cuda/$(basename "$part")"); done
+for source in cuda/backend.cu cuda/description.cu cuda/tickets.cu test/emulator/simt.cpp \
+  test/emulator/runtime.cpp test/emulator/memory.cpp; do
   compile $source || { cat "$copy/log"; exit 1; }
 done
 build || { cat "$copy/log"; exit 1; }
+cp -r "$copy/objects" "$copy/unbroken"
 run cuda_plan || { cat "$copy/log"; echo "mutants_cuda: cuda_plan fails without any mutation"; exit 1; }
 
 failures=0 count=0
@@ -42,7 +56,8 @@ mutant() { # TEST FILE SED_EXPRESSION WHAT; the expression sees the whole file a
     failures=$((failures + 1))
     return
   fi
-  if ! build; then
+  : >"$copy/log"
+  if ! build "$2"; then
     tail -5 "$copy/log"
     echo "mutants_cuda: \"$4\" does not compile"
     failures=$((failures + 1))
@@ -53,6 +68,7 @@ mutant() { # TEST FILE SED_EXPRESSION WHAT; the expression sees the whole file a
     echo "noticed by $1: $4 ($(grep -m1 -o 'SIMT emulator: .*\|differ.*failed: .*' "$copy/log" | cut -c1-110 || true))"
   fi
   cp "$native/$2" "$copy/native/$2"
+  cp "$copy"/unbroken/*.o "$copy/objects"
 }
 
 mutant cuda_bits cuda/reduce.cuh 's/(fence\(\);\n)  GATUN_BARRIER\(\);\n(  count_arrivals)/\1\2/' 'no barrier before arrivals are counted'
@@ -78,7 +94,7 @@ mutant cuda_bits cuda/apply.cuh 's/ \&\& range\.begin % kVector<T> == 0//' 'vect
 mutant cuda_bits cuda/apply.cuh 's/(slots \+ a\]\),\n             int\(place\.range\.length\)), place\.aligned\(\)/\1, false/' 'passes give threads different elements'
 mutant cuda_bits cuda/apply.cuh 's/\+\+i == row_length/++i > row_length/' 'the first element of a row has the former mean'
 mutant cuda_bits cuda/finalize.cuh 's/if \(!judge\(tables, shared\)\) return;/judge(tables, shared);/' 'a refused step counts'
-mutant cuda_bits cuda/finalize.cuh 's/  advance_groups\(tables\);\n\}\n\n\/\/ Final/}\n\n\/\/ Final/' 'a group does not count its steps'
+mutant cuda_bits cuda/finalize.cuh 's/  advance_groups\(tables\);\n\}\n\n\}/}\n\n}/' 'a group does not count its steps'
 mutant cuda_bits cuda/finalize.cuh 's/lower_to\(\&shared\.offender, int32_t\(i\)\)/shared.offender = int32_t(i)/' 'the last offender is named'
 mutant cuda_bits cuda/rule_sums.cuh 's/if \(i \+ e >= n\) continue;//' "elements behind the tail are in a rule's sums"
 mutant cuda_bits cuda/rule_sums.cuh 's/fma_\(double\(a\[k\]\), double\(b\[k\]\)/fma_(double(a[k] * b[k]), 1.0/' "a rule's products are formed in T"
@@ -89,7 +105,7 @@ mutant cuda_bits cuda/finalize.cuh 's/group\.pools == 0 \|\| //' 'sums of other 
 mutant cuda_bits cuda/finalize.cuh 's/  pool\(tables, shared\);\n//' 'sums are not pooled'
 mutant cuda_bits cuda/finalize.cuh 's/else if \(tables\.report->skipped != 0\)/else if (false)/' 'a refused step counts where gradients are transformed'
 mutant cuda_bits cuda/plan.cu 's/    tables\.again = 1;\n//' 'sums of transformed gradients are taken before the transformation'
-mutant cuda_bits cuda/power.cuh 's/i < input\.geometry\.parts; i \+= kWarp/i + 1 < input.geometry.parts; i += kWarp/' "the last part of an input is left out"
+mutant cuda_bits cuda/all_rules.cuh 's/i < input\.geometry\.parts; i \+= kWarp/i + 1 < input.geometry.parts; i += kWarp/' "the last part of an input is left out"
 mutant cuda_bits cuda/power.cuh 's/\(x < size\) return/(x <= size) return/' "a row's first element has the factor behind the one before"
 mutant cuda_bits cuda/power.cuh 's/part\.planes; \+\+plane, x \+= part\.stride\)/part.planes; ++plane, x += part.length)/' 'planes of other channels are summed'
 mutant cuda_bits cuda/finalize.cuh 's/  if \(\(tables\.flags \& GATUN_CHECK_FINITE\) != 0\) judge_powers\(tables, shared\);\n//' "an input's NaN is not seen"
@@ -100,6 +116,19 @@ mutant cuda_bits cuda/row_sums.cuh 's/  largest = block_largest[^\n]*\n//' 'ever
 mutant cuda_bits cuda/row_sums.cuh 's/i < count; \+\+i/i + 1 < count; ++i/' "the last part of a row is not in its sums"
 mutant cuda_bits cuda/rule_sums.cuh 's/, mean \+= centered\)/)/' "all rows' sums are taken about the first row's mean"
 mutant cuda_bits cuda/apply.cuh 's/keep\.v\[e\]/keep.v[0]/' 'elements at the border of rows share a factor'
+mutant cuda_bits cuda/fused.cuh 's/while \(look_at/while (false \&\& look_at/' 'an update does not wait for its window'
+mutant cuda_bits cuda/fused.cuh 's/waiting < 0 \&\& chunk/waiting < 0 \&\& false \&\& chunk/' 'a tensor that waits for nothing is not finished'
+mutant cuda_bits cuda/fused.cuh 's/standardize\(tables, tensor, 0\);/;/' 'a fused gradient is not transformed'
+mutant cuda_bits cuda/all_rules.cuh 's/tables\.counters\[i\] = 0;/;/' 'counters of tickets and windows are not reset'
+mutant cuda_bits cuda/all_rules.cuh 's/if \(tables\.fused \&\& [^;]*continue;//' 'what is fused is advanced twice'
+mutant cuda_bits cuda/all_rules.cuh 's/ \&\& !tables\.fused\) advance_groups/) advance_groups/' 'groups count a fused step twice'
+mutant cuda_bits cuda/tickets.cu 's/(tickets\.push_back\(int32_t)/tickets.push_back(~int32_t(units.size()));\1/' 'a window is updated before it is summed'
+mutant cuda_bits cuda/tickets.cu 's/  update\(\);\n  range/  range/' 'the last window is not updated'
+mutant cuda_bits cuda/plan.cu 's/ \&\& d\.clips == 0//' 'a step with a clip is fused'
+mutant cuda_bits cuda/plan.cu 's/ \&\& d\.pooling == 0//' 'a step with pooled sums is fused'
+mutant cuda_bits cuda/plan.cu 's/ \&\& !never_fuses//' 'a step with sums of F64 is fused'
+mutant cuda_bits cuda/plan.cu 's/ \&\& \(flags \& GATUN_CHECK_FINITE\) == 0\) return run_fused/) return run_fused/' 'a checked step is fused'
+mutant cuda_bits cuda/plan.cu 's/= next_ticket\+\+/= next_ticket/' 'launches share a counter of tickets'
 mutant cuda_plan cuda/plan.cu 's/if \(uploads >= kSlots\)/if (false)/' 'pinned memory is reused too early'
 mutant cuda_plan cuda/plan.cu 's/std::max\(plan->stale_end, i \+ 1\)/i + 1/' 'an address that changed is not copied'
 mutant cuda_plan cuda/plan.cu 's/if \(pinned != nullptr\) end/if (false) end/' 'pinned memory is not freed'

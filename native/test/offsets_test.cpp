@@ -1,9 +1,10 @@
-// offsets_test - chunks and offsets of tensors beyond 2^31 elements, whose memory nobody has to have.
+// offsets_test - chunks, offsets and tickets of tensors beyond 2^31 elements, whose memory nobody has to have.
 #include <cstdint>
 #include <vector>
 
 #include "check.h"
-#include "cuda/description.h"
+#include "cuda/sums.cuh"
+#include "cuda/tickets.h"
 
 using namespace gatun;
 using namespace test;
@@ -25,6 +26,31 @@ void chunks_cover(const Geometry& geometry, const Large& large) {
   }
   CHECK(wrong == 0 && end == large.length, "%lld elements in %lld rows: %lld chunks are wrong, the last ends at %lld",
         (long long)large.length, (long long)large.rows, (long long)wrong, (long long)end);
+}
+
+// All sums of a window have their tickets before any of its updates, and every chunk has one of each.
+void tickets_cover(const Description& description, const Large& large) {
+  const auto chunks = int64_t(description.tensor_of_chunk.size());
+  Tickets tickets;
+  const TicketRange range = tickets.add(description, 0, chunks, 1 << 20);
+  std::vector<uint32_t> summed(tickets.units_of_window.size());
+  int64_t sums = 0, updates = 0, early = 0, end = 0;
+  for (int64_t k = range.first_ticket; k < range.end_ticket; ++k) {
+    const int32_t item = tickets.tickets[size_t(k)];
+    const Unit& unit = tickets.units[size_t(item >= 0 ? item : ~item)];
+    if (item >= 0) {
+      early += unit.first_chunk != end || unit.chunks < 1 || unit.chunks > kTeams;
+      end = unit.first_chunk + unit.chunks;
+      sums += unit.chunks;
+      ++summed[size_t(unit.window)];
+    } else {
+      updates += unit.chunks;
+      early += summed[size_t(unit.window)] != tickets.units_of_window[size_t(unit.window)];
+    }
+  }
+  CHECK(sums == chunks && updates == chunks && early == 0,
+        "%lld elements: %lld of %lld chunks are summed, %lld updated, %lld tickets out of order",
+        (long long)large.length, (long long)sums, (long long)chunks, (long long)updates, (long long)early);
 }
 
 }  // namespace
@@ -54,6 +80,7 @@ int main() {
       CHECK(description.means_bytes >= 16 * large.rows && description.means_bytes < 16 * large.rows + 32,
             "%lld bytes of means for %lld rows", (long long)description.means_bytes, (long long)large.rows);
     chunks_cover(second.geometry, large);
+    tickets_cover(description, large);
   }
   return result("offsets");
 }

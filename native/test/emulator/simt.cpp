@@ -79,6 +79,7 @@ struct Machine {
   int64_t blocks = 0;
   Block* block = nullptr;  // whose turn it is
   int thread = 0;
+  int64_t waits = 0;  // since a counter changed
   void* scheduler = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
   const void* scheduler_stack = nullptr;
@@ -228,6 +229,13 @@ void barrier(const char* where) {
 }
 void interleave() { park(State::kReady); }
 
+// A unit of work takes some thousand turns; nobody has to wait for a hundred of them.
+void wait() {
+  if (++machine.waits > 1'000'000) die("blocks wait for a counter that nobody changes", "a wait");
+  park(State::kReady);
+}
+void moved_on() { machine.waits = 0; }
+
 uint64_t shuffle_xor(uint32_t lanes, uint64_t value, int distance, const char* where) {
   Fiber& fiber = current();
   fiber.lanes = lanes, fiber.value = value, fiber.distance = distance, fiber.where = where;
@@ -251,6 +259,7 @@ void launch(int64_t blocks, int threads, const Order& order, const std::function
   machine.random.seed(order.seed);
   machine.kernel = &kernel;
   machine.blocks = blocks;
+  machine.waits = 0;
   std::vector<int64_t> waiting(static_cast<size_t>(blocks));
   for (size_t i = 0; i < waiting.size(); ++i) waiting[i] = blocks - 1 - int64_t(i);
   const bool shuffled = order.seed != 0;

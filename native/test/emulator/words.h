@@ -33,9 +33,12 @@ inline uint32_t count_up(uint32_t* counter, uint32_t by) {
   simt::interleave();
   const uint32_t before = *counter;
   *counter = before + by;
+  simt::moved_on();
   simt::interleave();
   return before;
 }
+inline uint32_t look_at(const uint32_t* counter) { return *counter; }
+inline void wait_a_little() { simt::wait(); }
 inline void lower_to(int32_t* shared, int32_t value) {
   if (value < *shared) *shared = value;
 }

@@ -1,0 +1,4 @@
+// kernels_2.cu - a share of the rules' kernels; see kernels.cuh.
+#include "cuda/kernels.cuh"
+
+template gatun::RuleKernels gatun::kernels_of_part<2>(const gatun_group&);

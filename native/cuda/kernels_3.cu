@@ -1,0 +1,4 @@
+// kernels_3.cu - a share of the rules' kernels; see kernels.cuh.
+#include "cuda/kernels.cuh"
+
+template gatun::RuleKernels gatun::kernels_of_part<3>(const gatun_group&);
