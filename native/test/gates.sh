@@ -4,7 +4,8 @@
 # set's object lends to another (and that then crashes on an older CPU).
 set -euo pipefail
 [ $# -ge 4 ] || { echo "usage: gates.sh LIBRARY SCALAR_OBJECT AVX2_OBJECT AVX512_OBJECT [CUDA_LIBRARY]" >&2; exit 2; }
-library=$1 header=$(dirname "$0")/../include/gatun.h
+library=$1 glibc=2.34 sources=$(cd "$(dirname "$0")/../.." && pwd)
+header=$sources/native/include/gatun.h
 for tool in objdump nm awk; do
   command -v $tool >/dev/null || { echo "gates: skipped, $tool is not here (package binutils)"; exit 77; }
 done
@@ -90,18 +91,21 @@ isolated "$2" scalar 'fmaf?'
 isolated "$3" avx2 memcpy
 isolated "$4" avx512 memcpy
 
-# 3. The libraries export what they promise and nothing else, run where glibc is 2.35 (Ubuntu 22.04) or newer, and need
-#    nothing that might not be there: no libstdc++, no CUDA toolkit, no driver.
+# 3. The libraries export what they promise and nothing else, run where glibc is 2.34 (RHEL 9, Ubuntu 22.04) or newer, and
+#    need nothing that might not be there: no libstdc++, no CUDA toolkit, no driver.
 shipped() { # LIBRARY EXPORTS
   local exported newest needed
   exported=$(nm -D --defined-only "$1" | awk '{print $NF}' | sort)
   [ "$2" = "$exported" ] || fail "$1: exports differ: $(comm -3 <(echo "$2") <(echo "$exported") | tr '\n\t' '  ')"
   newest=$(objdump -T "$1" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)
-  [ "$(printf '%s\n' "$newest" GLIBC_2.35 | sort -V | tail -1)" = GLIBC_2.35 ] || fail "$1: needs $newest, above GLIBC_2.35"
+  [ "$(printf '%s\n' "$newest" GLIBC_$glibc | sort -V | tail -1)" = GLIBC_$glibc ] ||
+    fail "$1: needs $newest, above GLIBC_$glibc: $(objdump -T "$1" | grep -F "$newest)" | awk '{print $NF}' | tr '\n' ' ')"
   if needed=$(objdump -p "$1" | awk '/NEEDED/ {print $2}' |
     grep -vE '^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64)\.so'); then
     fail "$1: needs $needed"
   fi
+  # Where it was built must not be in it: the jars would differ from machine to machine.
+  ! grep -qF "$sources" "$1" || fail "$1: has the path $sources in it"
 }
 shipped "$library" "$(grep -o 'GATUN_API [^;(]*(' "$header" | grep -o 'gatun_[a-z_]*(' | tr -d '(' | sort)"
 [ -z "${5:-}" ] || shipped "$5" gatun_cuda_backend
