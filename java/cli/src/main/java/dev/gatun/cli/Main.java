@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
             Info.class,
             TrainCommand.class,
             RateSearch.class,
+            CompareCommand.class,
             ScheduleCommand.class,
             Replay.class,
             Bench.class,
@@ -53,7 +54,8 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "a command is missing: info, train, schedule, replay, bench or checkpoint");
+                spec.commandLine(),
+                "a command is missing: info, train, compare, schedule, replay, bench or checkpoint");
     }
 
     public static void main(String[] arguments) {

@@ -17,6 +17,7 @@ class MainTest {
                 "info --help",
                 "replay --help",
                 "train --help",
+                "compare --help",
                 "schedule --help",
                 "bench --help",
                 "checkpoint --help",
@@ -38,7 +39,7 @@ class MainTest {
     @Test
     void helpListsCommandsAndExitCodes() {
         assertThat(Run.of("--help").out())
-                .contains("info", "train", "schedule", "replay", "bench", "checkpoint")
+                .contains("info", "train", "compare", "schedule", "replay", "bench", "checkpoint")
                 .contains("0  done", "1  the comparison failed", "2  wrong use", "3  device");
     }
 

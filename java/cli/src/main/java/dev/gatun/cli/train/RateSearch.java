@@ -2,7 +2,6 @@ package dev.gatun.cli.train;
 
 import dev.gatun.Device;
 import dev.gatun.Rule;
-import dev.gatun.Schedule;
 import dev.gatun.cli.BadInput;
 import dev.gatun.cli.Machine;
 import dev.gatun.cli.Output;
@@ -171,16 +170,10 @@ public final class RateSearch implements Callable<Integer> {
 
     private Score run(Rule rule, Task loaded, TrainSettings settings, Device device, PrintWriter stderr)
             throws IOException {
-        Schedule schedule = Schedule.parse(settings.schedule(), settings.steps());
         History history = new History();
-        try (Classifier classifier =
-                        new Classifier(loaded, settings.batch(), settings.seed(), DjlAdamW.optimizer(rule, schedule));
-                Updater updater = new GatunUpdater(classifier.block(), device, rule, schedule);
-                StopRequest stop = StopRequest.onShutdown();
-                Progress progress = Progress.of(stderr, Progress.onTerminal(), rule.toString(), 0, settings.steps())) {
-            TrainingRun run = new TrainingRun(
-                    classifier, updater, loaded.batches(settings.batch()), settings, history, settings.steps());
-            TrainingRun.End end = run.run(progress, stop, () -> {});
+        try (StopRequest stop = StopRequest.onShutdown()) {
+            TrainingRun.End end =
+                    ShortRun.train(loaded, settings, rule, device, rule.toString(), stderr, stop, history);
             if (end == TrainingRun.End.STOPPED) {
                 throw new BadInput("stopped; the optimizers finished so far are in " + out
                         + ", and are taken from there next time");
