@@ -210,6 +210,12 @@ gatun_status gatun_report(gatun_plan* plan, gatun_step_report* report) {
     required(report, "report") = plan->report();
   });
 }
+gatun_status gatun_gradient_norms(gatun_plan* plan, double* norms) {
+  return guarded([&] {
+    const std::lock_guard<std::mutex> guard(required(plan, "plan").context.lock);
+    plan->gradient_norms(&required(norms, "norms"));
+  });
+}
 
 gatun_status gatun_traffic(gatun_context* context, void* const* arrays, int32_t count, int32_t written, int64_t length,
                            int32_t dtype) {

@@ -6,8 +6,8 @@
 // it.
 //
 // The order rule: everything that is asked of a context happens in its stream, in the order in which it was asked for.
-// Only synchronize, plan_report, allocate, release, plan_create and the destroys wait for it; nothing else does.
-// Whoever uses another stream beside it, or reads memory from the host, synchronizes first.
+// Only synchronize, plan_report, plan_squares, allocate, release, plan_create and the destroys wait for it; nothing
+// else does. Whoever uses another stream beside it, or reads memory from the host, synchronizes first.
 #pragma once
 
 #include <stdint.h>
@@ -66,6 +66,8 @@ typedef struct GatunCudaBackend {
      replay, is what the replay uses. */
   int32_t (*plan_run)(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int32_t phases);
   int32_t (*plan_report)(GatunCudaPlan* plan, gatun_step_report* report);
+  /* the squared norm of every tensor's gradient, as the last sums found it */
+  int32_t (*plan_squares)(GatunCudaPlan* plan, double* squares);
 
   const char* (*error_name)(int32_t error);   /* "cudaErrorMemoryAllocation" */
   const char* (*error_string)(int32_t error); /* "out of memory" */

@@ -96,6 +96,12 @@ class CudaPlan final : public gatun_plan {
     return report;
   }
 
+  void gradient_norms(double* norms) override {
+    call([&] { return backend_->plan_squares(plan_, norms); }, "waiting for the sums of an optimizer's gradients");
+    for (const GroupShape& shape : shapes_)
+      for (int64_t i = 0; i < shape.count; ++i, ++norms) *norms = sqrt_(*norms);
+  }
+
  private:
   static void require_same(const void* gradient, int32_t dtype, int32_t arithmetic, int64_t group, int64_t tensor) {
     if (gradient != nullptr && dtype != arithmetic)

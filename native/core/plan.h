@@ -15,6 +15,7 @@ struct gatun_plan {
   virtual void finalize(const gatun_step_arguments& arguments) = 0;
   virtual void apply(const gatun_step_arguments& arguments) = 0;
   virtual gatun_step_report report() = 0;
+  virtual void gradient_norms(double* norms) = 0;
   // Values for steps that are replayed; where nothing can be, they are only looked at.
   virtual void values(const gatun_step_arguments& arguments) = 0;
   // The three phases; a backend may interleave them where that changes no bit.

@@ -166,6 +166,16 @@ void CpuPlan::report_norm(const gatun_step_arguments& arguments) {
   report_.gradient_norm = sqrt_(squares.total()) * std::fabs(arguments.gradient_scale);
 }
 
+void CpuPlan::gradient_norms(double* norms) {
+  const IeeeArithmetic ieee;
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    Tensor& t = tensors_[i];
+    const bool summed = (flags & GATUN_CHECK_FINITE) || groups_[size_t(t.group)].sums;
+    if (phase == Phase::kReduced && t.gradient != nullptr && summed) merge(t);
+    norms[i] = sqrt_(t.state_of_gradient.squares);
+  }
+}
+
 // The step takes place: counters go on, and every tensor gets its coefficients, unless its rule's sums are still to
 // come.
 void CpuPlan::advance(const gatun_step_arguments& arguments, bool rules_summed) {

@@ -23,6 +23,7 @@ class CpuPlan final : public gatun_plan {
   void apply(const gatun_step_arguments& arguments) override;
   void step(const gatun_step_arguments& arguments) override;
   gatun_step_report report() override { return report_; }
+  void gradient_norms(double* norms) override;
   void values(const gatun_step_arguments& arguments) override { check_step(arguments, int64_t(groups_.size())); }
 
  private:

@@ -208,6 +208,7 @@ const GatunCudaBackend backend = {
     gatun::plan_values,
     gatun::plan_run,
     gatun::plan_report,
+    gatun::plan_squares,
     error_name,
     error_string,
     error_status,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <utility>
 #include <vector>
@@ -455,6 +456,21 @@ int32_t plan_report(GatunCudaPlan* plan, gatun_step_report* report) {
       [&] { return cudaMemcpyAsync(pinned, plan->tables.report, sizeof *report, cudaMemcpyDeviceToHost, stream); });
   if (error == 0) error = checked([&] { return cudaStreamSynchronize(stream); });
   if (error == 0) std::memcpy(report, pinned, sizeof *report);
+  return error;
+}
+
+int32_t plan_squares(GatunCudaPlan* plan, double* squares) {
+  const OnDevice device(plan->context->ordinal);
+  if (device.error != 0) return device.error;
+  const auto count = size_t(plan->tables.tensor_count);
+  const std::unique_ptr<TensorStep[]> steps(new (std::nothrow) TensorStep[count]);
+  if (steps == nullptr) return cudaErrorMemoryAllocation;
+  int32_t error = checked([&] {
+    return cudaMemcpyAsync(steps.get(), plan->tables.steps, count * sizeof(TensorStep), cudaMemcpyDeviceToHost,
+                           plan->context->stream);
+  });
+  if (error == 0) error = checked([&] { return cudaStreamSynchronize(plan->context->stream); });
+  for (size_t i = 0; i < count && error == 0; ++i) squares[i] = steps[i].squares;
   return error;
 }
 

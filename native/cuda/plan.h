@@ -12,5 +12,6 @@ int32_t plan_input(GatunCudaPlan* plan, int64_t group, int64_t tensor, const gat
 int32_t plan_values(GatunCudaPlan* plan, const gatun_step_arguments* arguments);
 int32_t plan_run(GatunCudaPlan* plan, const gatun_step_arguments* arguments, int32_t phases);
 int32_t plan_report(GatunCudaPlan* plan, gatun_step_report* report);
+int32_t plan_squares(GatunCudaPlan* plan, double* squares);
 
 }  // namespace gatun

@@ -274,6 +274,12 @@ GATUN_API gatun_status gatun_step(gatun_plan* plan, const gatun_step_arguments* 
 GATUN_API gatun_status gatun_plan_values(gatun_plan* plan, const gatun_step_arguments* arguments);
 /* What the last step did; waits for it. */
 GATUN_API gatun_status gatun_report(gatun_plan* plan, gatun_step_report* report);
+/*
+ * The norms of the gradients that the last step, or a gatun_reduce since, has summed: one for each tensor, group by
+ * group, before the scale and any transformation; waits for it. Those of tensors without a gradient, or of which the
+ * step needed no sums (no GATUN_CHECK_FINITE, no transformation), mean nothing.
+ */
+GATUN_API gatun_status gatun_gradient_norms(gatun_plan* plan, double* norms);
 
 /* The phases of a step, one by one, for measurement. Together, in this order, they are gatun_step. */
 GATUN_API gatun_status gatun_reduce(gatun_plan* plan, const gatun_step_arguments* arguments);

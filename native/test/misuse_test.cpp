@@ -220,6 +220,8 @@ void null_handles() {
   REFUSED(gatun_apply(nullptr, &arguments), "plan", "null");
   gatun_step_report report;
   REFUSED(gatun_report(nullptr, &report), "plan", "null");
+  double norm;
+  REFUSED(gatun_gradient_norms(nullptr, &norm), "plan", "null");
   REFUSED(gatun_cuda_open(nullptr), "path", "null");
   REFUSED(gatun_cuda_open("libgatun_cuda.so"), "absolute");
   CHECK_OK(gatun_plan_destroy(nullptr));  // as free does
@@ -289,6 +291,7 @@ void steps() {
   REFUSED(gatun_step(plan, &unknown_flag), "flags", "4");
   REFUSED(gatun_step(plan, &negative_flag), "flags", "-1");
   REFUSED(gatun_report(plan, nullptr), "report", "null");
+  REFUSED(gatun_gradient_norms(plan, nullptr), "norms", "null");
   // phases out of order
   REFUSED(gatun_finalize(plan, &good), "gatun_reduce");
   REFUSED(gatun_apply(plan, &good), "gatun_finalize");

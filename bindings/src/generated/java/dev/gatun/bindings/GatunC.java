@@ -1808,6 +1808,67 @@ public class GatunC extends GatunC$shared {
         }
     }
 
+    private static class gatun_gradient_norms {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            GatunC.C_INT,
+            GatunC.C_POINTER,
+            GatunC.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("gatun_gradient_norms");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * gatun_status gatun_gradient_norms(gatun_plan *plan, double *norms)
+     * }
+     */
+    public static FunctionDescriptor gatun_gradient_norms$descriptor() {
+        return gatun_gradient_norms.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * gatun_status gatun_gradient_norms(gatun_plan *plan, double *norms)
+     * }
+     */
+    public static MethodHandle gatun_gradient_norms$handle() {
+        return gatun_gradient_norms.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * gatun_status gatun_gradient_norms(gatun_plan *plan, double *norms)
+     * }
+     */
+    public static MemorySegment gatun_gradient_norms$address() {
+        return gatun_gradient_norms.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * gatun_status gatun_gradient_norms(gatun_plan *plan, double *norms)
+     * }
+     */
+    public static int gatun_gradient_norms(MemorySegment plan, MemorySegment norms) {
+        var mh$ = gatun_gradient_norms.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("gatun_gradient_norms", plan, norms);
+            }
+            return (int)mh$.invokeExact(plan, norms);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class gatun_reduce {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             GatunC.C_INT,
