@@ -54,6 +54,17 @@ interface Backend {
         /** Waits for the last step. */
         Outcome report();
 
+        /**
+         * The norms of the last step's gradients before their scale, tensor by tensor, group by group; without meaning where
+         * there was no gradient or the step needed no sums of it.
+         */
+        void gradientNorms(double[] norms);
+
+        /** As {@link #report}, but only whether it was refused; allocates nothing. */
+        default boolean refused() {
+            return report().skipped();
+        }
+
         @Override
         void close();
     }

@@ -69,6 +69,10 @@ final class Bindings {
         plan.input(state.backendGroup(index), state.member(index), input);
     }
 
+    boolean hasGradient(int index) {
+        return gradients.has(index);
+    }
+
     /** The type of the gradient that is bound, or if there is none, of the weight. */
     DType gradientType(int index) {
         return gradients.dtype(index);

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -26,6 +27,7 @@ import java.util.stream.Stream;
  * parameter/&lt;name&gt;   group 0, steps 12, F32 [3, 4]
  * rounding           stochastic, if weights are made from masters in that way; else left out
  * seed               of stochastic rounding
+ * loss_scale         65536.0, 12: the scale and the steps in a row with it; only with loss scaling
  * crc32c/&lt;tensor&gt;    checksum of a tensor's bytes
  * crc32c             checksum of the header
  * </pre>
@@ -44,10 +46,14 @@ public final class Checkpoint {
     static final String ROUNDING = "rounding";
     static final String STOCHASTIC = "stochastic";
     static final String SEED = "seed";
+    static final String LOSS_SCALE = "loss_scale";
     static final String PARAMETER = "parameter/";
 
     private static final Pattern PARAMETER_LINE = Pattern.compile(
             "group ([0-9]{1,9}), steps ([0-9]{1,18}), (F32|F64|BF16|F16) \\[((?:[0-9]{1,18}(?:, [0-9]{1,18})*)?)]");
+
+    private static final Pattern LOSS_SCALE_LINE =
+            Pattern.compile("([0-9]{1,10}\\.[0-9]{1,10}(?:E-?[0-9]{1,2})?), ([0-9]{1,18})");
 
     /**
      * What a checkpoint says of a parameter.
@@ -71,6 +77,7 @@ public final class Checkpoint {
     private final long steps;
     private final List<Long> groupSteps;
     private final OptionalLong seed;
+    private final LossScale.Saved lossScale;
     private final Map<String, Entry> parameters;
 
     private Checkpoint(Safetensors file, Map<String, String> metadata) throws CheckpointException {
@@ -80,6 +87,7 @@ public final class Checkpoint {
         this.steps = number(STEPS, metadata.get(STEPS));
         this.groupSteps = numbers(GROUP_STEPS, metadata.get(GROUP_STEPS));
         this.seed = seed(metadata);
+        this.lossScale = lossScale(metadata.get(LOSS_SCALE));
         this.parameters = new LinkedHashMap<>();
         for (Map.Entry<String, String> e : metadata.entrySet()) {
             if (e.getKey().startsWith(PARAMETER)) {
@@ -163,6 +171,19 @@ public final class Checkpoint {
                 "its metadata '" + ROUNDING + "' is '" + rounding + "', and this Gatun knows " + STOCHASTIC);
     }
 
+    private static LossScale.Saved lossScale(String value) throws CheckpointException {
+        if (value == null) {
+            return null;
+        }
+        Matcher line = LOSS_SCALE_LINE.matcher(value);
+        float scale = line.matches() ? Float.parseFloat(line.group(1)) : 0;
+        if (!(scale >= Float.MIN_NORMAL && scale <= Float.MAX_VALUE)) {
+            throw new CheckpointException("its metadata '" + LOSS_SCALE + "' is '" + value
+                    + "', and should be a scale above 0 and a number of steps");
+        }
+        return new LossScale.Saved(scale, Long.parseLong(line.group(2)));
+    }
+
     private static List<Long> numbers(String key, String value) throws CheckpointException {
         if (value == null || !value.matches("([0-9]{1,18}(, [0-9]{1,18})*)?")) {
             throw new CheckpointException("its metadata '" + key + "' is '" + value + "', and should have numbers");
@@ -224,6 +245,16 @@ public final class Checkpoint {
     /** What the roundings of its weights were drawn from; empty unless they were {@link Rounding#STOCHASTIC}. */
     public OptionalLong seed() {
         return seed;
+    }
+
+    /** The loss scale that the next step would have had; empty if it was saved without {@link LossScaling}. */
+    public OptionalDouble lossScale() {
+        return lossScale == null ? OptionalDouble.empty() : OptionalDouble.of(lossScale.scale());
+    }
+
+    /** Null if it has none. */
+    LossScale.Saved savedLossScale() {
+        return lossScale;
     }
 
     /** The parameters by name, in their order. */

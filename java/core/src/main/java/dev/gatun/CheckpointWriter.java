@@ -91,6 +91,9 @@ final class CheckpointWriter {
             metadata.put(Checkpoint.ROUNDING, Checkpoint.STOCHASTIC);
             metadata.put(Checkpoint.SEED, Long.toString(optimizer.seed()));
         }
+        if (optimizer.savedLossScale() != null) {
+            metadata.put(Checkpoint.LOSS_SCALE, optimizer.savedLossScale().toString());
+        }
         int index = 0;
         for (int g = 0; g < groups.size(); g++) {
             for (Parameter parameter : groups.get(g).parameters()) {

@@ -2,6 +2,7 @@ package dev.gatun;
 
 import dev.gatun.bindings.GatunC;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A native context and who needs it: the device itself, and everything made on it. It is destroyed when the last of
@@ -10,11 +11,14 @@ import java.lang.foreign.MemorySegment;
  */
 final class Context {
     private final MemorySegment pointer;
+    private final Device.Kind kind;
+    private final AtomicLong memory = new AtomicLong();
     private int users = 1;
     private volatile boolean open = true;
 
-    Context(MemorySegment pointer) {
+    Context(MemorySegment pointer, Device.Kind kind) {
         this.pointer = pointer;
+        this.kind = kind;
     }
 
     MemorySegment pointer() {
@@ -47,6 +51,17 @@ final class Context {
             open = false;
             release();
         }
+    }
+
+    /** Memory was allocated, or with negative bytes freed. */
+    void memory(long bytes, boolean pinned) {
+        long inUse = memory.addAndGet(bytes);
+        FlightLog.LOG.memory(kind.name(), bytes, inUse, pinned);
+    }
+
+    /** Bytes that were allocated and are not free. */
+    long memory() {
+        return memory.get();
     }
 
     void requireOpen() {

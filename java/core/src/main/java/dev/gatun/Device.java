@@ -101,7 +101,7 @@ public final class Device implements AutoCloseable {
             gatun_context_options.stream(options, stream);
             MemorySegment pointer = arena.allocate(ValueLayout.ADDRESS);
             Native.check(GatunC.gatun_context_create(options, pointer));
-            Context created = new Context(pointer.get(ValueLayout.ADDRESS, 0));
+            Context created = new Context(pointer.get(ValueLayout.ADDRESS, 0), kind);
             MemorySegment info = gatun_device_info.allocate(arena);
             try {
                 Native.check(GatunC.gatun_context_info(created.pointer(), info));
@@ -257,6 +257,14 @@ public final class Device implements AutoCloseable {
     /** The device's memory in bytes. */
     public long memoryBytes() {
         return memoryBytes;
+    }
+
+    /**
+     * Bytes in use that were allocated through this device: {@link #allocate}, {@link #allocatePinned}, and the state of
+     * the optimizers on it.
+     */
+    public long allocatedBytes() {
+        return context.memory();
     }
 
     /** If {@link #best} made this device and CUDA was not it: why. */

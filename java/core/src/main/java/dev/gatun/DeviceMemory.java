@@ -28,12 +28,14 @@ public final class DeviceMemory implements AutoCloseable {
             context.release();
             throw e;
         }
+        context.memory(bytes, pinned);
         this.segment = view(address, bytes, arena);
         this.cleanable = Device.CLEANER.register(this, () -> {
             arena.close(); // first: from here on nobody can reach the memory through a segment
             try {
                 Native.check(GatunC.gatun_memory_free(context.pointer(), address, pinned ? 1 : 0));
             } finally { // the memory is free also when CUDA reports that earlier work has failed
+                context.memory(-bytes, pinned);
                 context.release();
             }
         });

@@ -24,9 +24,11 @@ final class NativePlan implements Backend.Plan {
     private final MemorySegment arguments;
     private final MemorySegment report;
     private final MemorySegment input;
+    private final int tensors;
 
     NativePlan(Context context, List<Backend.Group> groups) {
         this.context = context;
+        tensors = groups.stream().mapToInt(group -> group.members().size()).sum();
         context.retain();
         try (Arena call = Arena.ofConfined()) {
             lr = arena.allocate(ValueLayout.JAVA_DOUBLE, Math.max(1, groups.size()));
@@ -146,6 +148,27 @@ final class NativePlan implements Backend.Plan {
         gatun_step_arguments.flags(
                 arguments,
                 (checkFinite ? GatunC.GATUN_CHECK_FINITE() : 0) | (zeroGradients ? GatunC.GATUN_ZERO_GRADIENTS() : 0));
+    }
+
+    /** Sums the gradients up, for {@link #gradientNorms}, and nothing else. */
+    void reduce(double[] rates) {
+        describe(rates, 1, true, false);
+        Native.check(GatunC.gatun_reduce(plan, arguments));
+    }
+
+    @Override
+    public void gradientNorms(double[] norms) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment found = call.allocate(ValueLayout.JAVA_DOUBLE, tensors);
+            Native.check(GatunC.gatun_gradient_norms(plan, found));
+            MemorySegment.copy(found, ValueLayout.JAVA_DOUBLE, 0, norms, 0, tensors);
+        }
+    }
+
+    @Override
+    public boolean refused() {
+        Native.check(GatunC.gatun_report(plan, report));
+        return gatun_step_report.skipped(report) != 0;
     }
 
     @Override

@@ -44,6 +44,8 @@ public final class Optimizer implements AutoCloseable {
     private final long seed;
     private final OptimizerState state;
     private final Bindings bindings;
+    private final Observers observers;
+    private final NormMeter norms;
     private final Steps steps;
     private final Cleaner.Cleanable cleanable;
     private boolean open = true;
@@ -74,14 +76,18 @@ public final class Optimizer implements AutoCloseable {
         }
         state = memory;
         bindings = new Bindings(device, parameters, state, plan, zeroGradients, fixed, builder.state);
-        steps = new Steps(builder, state, plan, bindings);
+        observers = new Observers(this, builder.listeners);
+        NormMeter meter = new NormMeter(device, parameters, state, builder.checkFinite);
+        norms = meter;
+        steps = new Steps(builder, state, plan, bindings, observers, norms);
         cleanable = Device.CLEANER.register(this, () -> {
-            try {
-                plan.close(); // first: its tables point into the memory
-            } finally {
-                memory.close();
+            try (memory;
+                    plan; // before what its tables point into
+                    meter) {
+                // in the other order
             }
         });
+        observers.memory(state.bytes());
     }
 
     /**
@@ -169,13 +175,29 @@ public final class Optimizer implements AutoCloseable {
     }
 
     /**
-     * What every gradient is multiplied by before all else, from the next step on: 1 / loss scale.
+     * What every gradient is multiplied by before all else, from the next step on: 1 / a loss scale of one's own, or
+     * 1 / k where gradients of k batches were added up. With {@link #lossScale} beside it the step divides by that, too.
      *
      * @param scale above 0 and finite; 1 at first
      */
     public void gradientScale(double scale) {
         requireUse();
         steps.gradientScale(scale);
+    }
+
+    /**
+     * What to multiply the loss with before the backward passes of the next step, which divides the gradients by it. Ask
+     * again after every step. With {@link OptimizerBuilder#lossScaling} it follows what the last step did, and waits for it;
+     * without, it is 1.
+     */
+    public double lossScale() {
+        requireUse();
+        return steps.lossScale();
+    }
+
+    /** What a checkpoint keeps of the loss scale; null without one. */
+    LossScale.Saved savedLossScale() {
+        return steps.savedLossScale();
     }
 
     /**
@@ -249,6 +271,21 @@ public final class Optimizer implements AutoCloseable {
     public StepReport report() {
         requireUse();
         return steps.report();
+    }
+
+    /**
+     * Which norms of every parameter reports have, from the next step on; {@link Norms#OFF} at first. It can be changed at
+     * any time, for instance to look at one step in a hundred.
+     *
+     * @throws GatunException if the device has not enough memory for {@link Norms#GRADIENTS_AND_UPDATES}
+     */
+    public void reportNorms(Norms norms) {
+        requireUse();
+        long before = this.norms.bytes();
+        this.norms.want(Check.notNull("norms", norms));
+        if (this.norms.bytes() != before) {
+            observers.memory(state.bytes() + this.norms.bytes());
+        }
     }
 
     /** How many times {@link #step} was called, refused steps included: the schedules' clock. */
@@ -359,7 +396,9 @@ public final class Optimizer implements AutoCloseable {
     void save(Path file, boolean withWeights, FileCalls calls) throws IOException {
         requireUse();
         bindings.requireAlive();
+        Object begun = observers.checkpointBegins();
         CheckpointWriter.write(file, this, state, withWeights, calls);
+        observers.saved(begun, file);
     }
 
     /**
@@ -368,12 +407,17 @@ public final class Optimizer implements AutoCloseable {
      * written.
      *
      * @throws CheckpointException saying what differs, if it is damaged or of other rules, names, shapes, types or, with
-     *     masters, rounding. The learning rates alone may differ: they are the run's.
+     *     masters, rounding. Learning rates and loss scaling may differ: they are the run's. A loss scale goes on from
+     *     the one that was saved, or if none was, from its first
      */
     public void load(Path file) throws IOException {
         requireUse();
         bindings.requireAlive();
-        goOn(CheckpointLoader.load(Checkpoint.read(file), this, state));
+        Object begun = observers.checkpointBegins();
+        Checkpoint checkpoint = Checkpoint.read(file);
+        goOn(CheckpointLoader.load(checkpoint, this, state));
+        steps.resume(checkpoint.savedLossScale());
+        observers.loaded(begun, file);
     }
 
     /** After the state has become another, of a run that had called {@link #step} so often. */
@@ -394,6 +438,7 @@ public final class Optimizer implements AutoCloseable {
             requireOwner();
             open = false;
             cleanable.clean();
+            observers.memory(0);
         }
     }
 

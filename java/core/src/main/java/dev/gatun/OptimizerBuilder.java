@@ -18,6 +18,8 @@ public final class OptimizerBuilder {
     boolean zeroGradients;
     Rounding rounding = Rounding.NEAREST;
     long seed;
+    LossScaling lossScaling;
+    final List<OptimizerListener> listeners = new ArrayList<>();
     Backend backend;
     List<Tensor> state;
 
@@ -75,6 +77,18 @@ public final class OptimizerBuilder {
         return this;
     }
 
+    /** Scales the loss, see {@link Optimizer#lossScale}. It needs the finite check. */
+    public OptimizerBuilder lossScaling(LossScaling lossScaling) {
+        this.lossScaling = Check.notNull("lossScaling", lossScaling);
+        return this;
+    }
+
+    /** Adds somebody who is told what happens to the optimizer. */
+    public OptimizerBuilder listener(OptimizerListener listener) {
+        listeners.add(Check.notNull("listener", listener));
+        return this;
+    }
+
     OptimizerBuilder backend(Backend backend) {
         this.backend = backend;
         return this;
@@ -84,7 +98,7 @@ public final class OptimizerBuilder {
      * Checks the parameters and allocates the state.
      *
      * @throws IllegalArgumentException naming the parameter, for a name that comes twice, and for a weight that is
-     *     read-only, on another device or overlaps another
+     *     read-only, on another device or overlaps another; for loss scaling without the finite check
      * @throws IllegalStateException if a weight's memory or the device is closed
      * @throws WrongThreadException if a weight's memory is confined to another thread
      * @throws DeviceUnavailableException if the device cannot compute a rule; the message says which
@@ -92,6 +106,10 @@ public final class OptimizerBuilder {
      */
     public Optimizer build() {
         device.context().requireOpen();
+        if (lossScaling != null && !checkFinite) {
+            throw new IllegalArgumentException("loss scaling is told by the finite check that a scale is too high, and"
+                    + " checkFinite is false: leave it on");
+        }
         Regions weights = weights();
         groups.forEach(OptimizerBuilder::warnOfFanInOne);
         return new Optimizer(this, weights);

@@ -7,13 +7,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * The memory of an optimizer, on its device: state tensors and step counters, zero at first. The parameters of a group
  * that share a type are one group of the backend; the counters of each have one long per tensor and one for the group.
  * Weights of BF16 and F16 have one state tensor more, behind their rule's: {@value #MASTER}.
  */
-final class OptimizerState {
+final class OptimizerState implements AutoCloseable {
     /** The slot of the weights in F32, for weights of BF16 and F16. */
     static final String MASTER = "master";
 
@@ -37,6 +38,11 @@ final class OptimizerState {
     private final long seed;
     /** Is the state the caller's memory, and no step taken since? */
     private boolean justAdopted;
+
+    /** Allocated, and for weights that have no masters. */
+    OptimizerState(Device device, List<ParameterGroup> groups) {
+        this(device, groups, null, Rounding.NEAREST, 0);
+    }
 
     /**
      * @param adopted the caller's memory for all state tensors, parameter by parameter and slot by slot, which keeps
@@ -196,6 +202,26 @@ final class OptimizerState {
                 parameters.size());
     }
 
+    /** Whether anything changes a parameter's gradient before its rule sees it. */
+    boolean transforms(int parameter) {
+        return !backendGroups.get(backendGroup(parameter)).recipe().transforms().isEmpty();
+    }
+
+    /** Numbers that the backend gives tensor by tensor, group by group, in the order of the parameters. */
+    double[] byParameter(Consumer<double[]> fill) {
+        double[] found = new double[parameters.size()];
+        fill.accept(found);
+        int[] first = new int[backendGroups.size()];
+        for (int g = 1; g < first.length; g++) {
+            first[g] = first[g - 1] + backendGroups.get(g - 1).members().size();
+        }
+        double[] ordered = new double[found.length];
+        for (int i = 0; i < ordered.length; i++) {
+            ordered[i] = found[first[backendGroup(i)] + member(i)];
+        }
+        return ordered;
+    }
+
     /** How many input powers a parameter has; 0 if it takes no input. */
     long powers(int parameter) {
         Place place = places.get(parameter);
@@ -314,11 +340,17 @@ final class OptimizerState {
         setCounters(counters);
     }
 
+    /** What was allocated on the device: state and masters that were not adopted, and counters. */
+    long bytes() {
+        return memory.bytes();
+    }
+
     private static long last(long[] values) {
         return values[values.length - 1];
     }
 
-    void close() {
+    @Override
+    public void close() {
         memory.close();
     }
 }

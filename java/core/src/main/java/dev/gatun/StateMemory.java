@@ -17,6 +17,8 @@ final class StateMemory implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final List<DeviceMemory> blocks = new ArrayList<>();
     private long used;
+    /** In the arena: on a CPU. */
+    private long arenaBytes;
 
     StateMemory(Device device) {
         this.device = device;
@@ -24,7 +26,9 @@ final class StateMemory implements AutoCloseable {
 
     Tensor tensor(DType dtype, long... shape) {
         if (device.kind() == Device.Kind.CPU) {
-            return Tensor.allocate(arena, dtype, shape);
+            Tensor tensor = Tensor.allocate(arena, dtype, shape);
+            count(tensor.memory().byteSize());
+            return tensor;
         }
         return new Tensor(take(Tensor.bytes(dtype, shape)), dtype, device.kind(), shape);
     }
@@ -32,7 +36,23 @@ final class StateMemory implements AutoCloseable {
     /** Room for numbers of 64 bits. */
     MemorySegment longs(long count) {
         long bytes = Math.multiplyExact(count, Long.BYTES);
-        return device.kind() == Device.Kind.CPU ? arena.allocate(bytes, 64) : take(bytes);
+        if (device.kind() == Device.Kind.CPU) {
+            MemorySegment segment = arena.allocate(bytes, 64);
+            count(bytes);
+            return segment;
+        }
+        return take(bytes);
+    }
+
+    private void count(long bytes) {
+        arenaBytes += bytes;
+        device.context().memory(bytes, false);
+    }
+
+    /** What was allocated. */
+    long bytes() {
+        return arenaBytes
+                + blocks.stream().mapToLong(block -> block.segment().byteSize()).sum();
     }
 
     private MemorySegment take(long bytes) {
@@ -50,6 +70,9 @@ final class StateMemory implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        if (arenaBytes > 0) {
+            device.context().memory(-arenaBytes, false);
+        }
         RuntimeException failure = null;
         for (DeviceMemory block : blocks) {
             try {

@@ -34,6 +34,30 @@ class AllocationTest {
         }
     }
 
+    @Test
+    void neitherDoesOneThatIsWatchedScaledAndMeasured() throws Throwable {
+        long[] heard = new long[1];
+        OptimizerListener listener = new OptimizerListener() {
+            @Override
+            public void stepped(Optimizer optimizer, long step) {
+                heard[0] = step;
+            }
+        };
+        try (Device device = TestDevice.open(1);
+                Run run = new Run(
+                        new Subject("adamw()", DType.F32, null),
+                        device,
+                        builder -> builder.listener(listener).lossScaling(LossScaling.dynamic()))) {
+            run.bindAll(1);
+            run.optimizer.reportNorms(Norms.GRADIENTS_AND_UPDATES);
+            requireNothing(TestDevice.isEmulated() ? 100 : 1000, () -> {
+                run.optimizer.lossScale();
+                run.optimizer.step();
+            });
+            assertThat(heard[0]).isEqualTo(run.optimizer.steps());
+        }
+    }
+
     /** Rounds of steps until one has made none: before the JIT has compiled a downcall, it boxes what it passes. */
     private static void requireNothing(int steps, Runnable step) throws Throwable {
         MethodHandle allocated = allocatedBytes();

@@ -28,7 +28,9 @@ enum Fault {
     NEVER_THE_SAME("repeatsItsBits"),
     ROUNDS_HALF_UP("roundsItsMasters"),
     DRAWS_THE_SAME_EVERY_STEP("roundsItsMasters"),
-    FORGETS_ITS_MASTERS("equalsReference");
+    FORGETS_ITS_MASTERS("equalsReference"),
+    NORMS_OF_THE_NEIGHBOUR("reportsNorms"),
+    NORMS_OF_WHAT_IS_SCALED("reportsNorms");
 
     final String noticedBy;
 

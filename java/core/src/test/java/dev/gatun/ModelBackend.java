@@ -52,6 +52,9 @@ final class ModelBackend implements Backend {
         private final Map<MemorySegment, double[]> elsewhere = new HashMap<>();
         private double[] firstLr;
         private final Map<String, Input> inputs = new HashMap<>();
+        /** Of the last step's gradients, group by group. */
+        private double[] norms;
+
         private Outcome outcome = new Outcome(Double.NaN, false, -1, -1, false);
 
         ModelPlan(List<Group> groups) {
@@ -90,17 +93,20 @@ final class ModelBackend implements Backend {
             firstLr = lr;
             List<double[][]> scaled = new ArrayList<>();
             double squares = 0;
+            int tensor = 0;
+            norms = new double[groups.stream().mapToInt(g -> g.members().size()).sum()];
             outcome = null;
             for (int g = 0; g < groups.size(); g++) {
                 Group group = groups.get(g);
                 double[][] all = new double[group.members().size()][];
-                for (int i = 0; i < all.length; i++) {
+                for (int i = 0; i < all.length; i++, tensor++) {
                     if (gradient(g, i) == null) {
                         continue;
                     }
                     all[i] = read(gradient(g, i).memory(), gradient(g, i).dtype());
                     double sum = squares(all[i]);
                     squares += sum;
+                    norms[tensor] = Math.sqrt(sum);
                     boolean finite = is(Fault.CHECKS_ONLY_FIRST_ELEMENTS)
                             ? all[i].length == 0 || Double.isFinite(all[i][0])
                             : Double.isFinite(sum);
@@ -449,6 +455,14 @@ final class ModelBackend implements Backend {
             Tensor tensor = Tensor.of(memory, dtype, values.length);
             for (int k = 0; k < values.length; k++) {
                 tensor.set(k, values[k]);
+            }
+        }
+
+        @Override
+        public void gradientNorms(double[] all) {
+            for (int i = 0; i < norms.length; i++) {
+                double factor = is(Fault.NORMS_OF_WHAT_IS_SCALED) ? Run.GRADIENT_SCALE : 1;
+                all[i] = factor * norms[is(Fault.NORMS_OF_THE_NEIGHBOUR) ? (i + 1) % norms.length : i];
             }
         }
 

@@ -42,6 +42,7 @@ final class OptimizerContract {
     Map<String, Consumer<Subject>> checks() {
         Map<String, Consumer<Subject>> checks = new LinkedHashMap<>();
         checks.put("equalsReference", this::equalsReference);
+        checks.put("reportsNorms", this::reportsNorms);
         checks.put("skipsWhatHasNoGradient", this::skipsWhatHasNoGradient);
         checks.put("resumeIsInvisible", this::resumeIsInvisible);
         checks.put("repeatsItsBits", this::repeatsItsBits);
@@ -73,6 +74,52 @@ final class OptimizerContract {
             double norm = reference.optimizer.report().gradientNorm();
             assertThat(run.optimizer.report().gradientNorm()).isBetween(norm * (1 - 1e-12), norm * (1 + 1e-12));
             assertThat(run.optimizer.steps()).isEqualTo(STEPS);
+        }
+    }
+
+    void reportsNorms(Subject subject) {
+        try (Run run = new Run(subject, device)) {
+            run.optimizer.reportNorms(Norms.GRADIENTS_AND_UPDATES);
+            for (int step = 1; step <= (TestDevice.isEmulated() ? 1 : 2); step++) {
+                List<double[]> before =
+                        run.masters().stream().map(Tensor::toDoubles).toList();
+                long[] taken = run.optimizer.stepsTaken();
+                run.steps(step, step);
+                List<LayerNorms> layers = run.optimizer.report().layers();
+                List<Tensor> after = run.masters();
+                for (int i = 0; i < after.size(); i++) {
+                    String what = subject + ": p" + i + " at step " + step;
+                    Tensor gradient = run.problem.gradients.get(i);
+                    double norm = Problem.hasGradient(step, i)
+                            ? Run.GRADIENT_SCALE * norm(gradient.toDoubles(), new double[(int) gradient.length()])
+                            : Double.NaN;
+                    requireNorm(what + ", gradient", layers.get(i).gradient(), norm, 1e-12);
+                    boolean begins = subject.types().weight().isHalf() && taken[i] == 0;
+                    double moved = begins ? Double.NaN : norm(after.get(i).toDoubles(), before.get(i));
+                    requireNorm(what + ", update", layers.get(i).update(), moved, 1e-6);
+                    assertThat(layers.get(i).name()).isEqualTo("p" + i);
+                }
+            }
+            run.optimizer.reportNorms(Norms.OFF);
+            run.step();
+            assertThat(run.optimizer.report().layers()).isEmpty();
+        }
+    }
+
+    private static double norm(double[] a, double[] b) {
+        double sum = 0;
+        for (int k = 0; k < a.length; k++) {
+            sum += (a[k] - b[k]) * (a[k] - b[k]);
+        }
+        return Math.sqrt(sum);
+    }
+
+    private static void requireNorm(String what, double actual, double expected, double tolerance) {
+        boolean close = Double.isNaN(expected)
+                ? Double.isNaN(actual)
+                : Math.abs(actual - expected) <= tolerance * Math.max(expected, Double.MIN_NORMAL);
+        if (!close) {
+            fail(what + ": the norm is " + actual + ", should be " + expected);
         }
     }
 
