@@ -34,6 +34,10 @@ final class Inputs {
     Backend.Input bind(int index, Tensor input) {
         String name = "the input of '" + parameters.get(index).name() + "'";
         requireUsable(index, input, name);
+        if (input.dtype().isHalf()) {
+            throw new IllegalArgumentException(name + " must be F32 or F64, and is " + input
+                    + ": widen it, or bind its power with bindInputPower");
+        }
         Backend.Input described = describe(index, input, name);
         if (described.samples() == 0) {
             throw new IllegalArgumentException(name + " has no samples: " + input);
