@@ -14,7 +14,7 @@ cmake -S "$copy/native" -B "$copy/build" -DGATUN_TESTS=ON -DGATUN_CUDA=OFF -DCMA
   -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -w" >"$copy/log" 2>&1 || { cat "$copy/log"; exit 1; }
 build() { cmake --build "$copy/build" --parallel --target gatun "${1}_test" >"$copy/log" 2>&1; }
 run() { GATUN_TEST_SLOW_BUILD=1 timeout 120 "$copy/build/test/${1}_test" >"$copy/log" 2>&1; }
-for test in reference bits finite numerics half mixed; do
+for test in reference bits finite numerics half mixed nsgd; do
   build $test || { cat "$copy/log"; exit 1; }
   run $test || { cat "$copy/log"; echo "mutants: $test fails without any mutation"; exit 1; }
 done
@@ -81,6 +81,18 @@ mutant mixed cpu/reduce.cpp 's/if \(group\.half \&\& !t\.begins\) return/if (fal
 mutant mixed cpu/apply.cpp 's/if \(group\.half \&\& moved\)/if (group.half)/' 'idle weights are drawn again'
 mutant mixed cpu/apply.cpp 's/t\.number, group_step, begin\}/t.number, group_step, 0}/' 'every block has the same draws'
 mutant mixed cpu/apply.cpp 's/element_bytes\(t\.gradient_dtype\);$/4;/' 'gradients zeroed as floats'
+mutant reference cpu/kernels.cpp 's/size_t i = first \* kWidth; i < n/size_t i = 0; i < n/' 'every part of a sum reads the first lanes'
+mutant reference cpu/kernels.cpp '/last_lanes<kSums>\(c, w, g, slots, n - rest/d' 'a sum without its last lanes'
+mutant reference cpu/kernels.cpp 's/^      g = transformed;//' "a rule's sums of what SING has not transformed"
+mutant nsgd cpu/power.cpp 's|sum\.total\(\) / double\(p\.input\.samples\)|sum.total()|' 'the power of a batch, not of a sample'
+mutant nsgd cpu/power.cpp 's|first \+ i < end; \+\+i|first + i + 1 < end; ++i|' 'a thread leaves out its last part of an input'
+mutant nsgd cpu/power.cpp 's|mean >= 0 \&\& mean <= |mean <= |' 'a negative power is taken'
+mutant nsgd cpu/power.cpp 's|if \(t\.powered >= 0\) powered_.*bound = false;|;|' 'an input that cannot be taken back'
+mutant nsgd rules/power.h 's|q \+ \(x < 0 \? -x : x\)|q + x|' 'a power of l1 with signs'
+mutant nsgd rules/power.h 's|rest < run \? rest : run|run|' 'the last part of an input reads on'
+mutant nsgd rules/nsgd.h 's/first \|\| a\.input_beta == 0 \? mean/a.input_beta == 0 ? mean/' 'the average of powers begins at zero'
+mutant nsgd rules/nsgd.h 's|max_\(log_above_one\(power\), a\.eps\)|log_above_one(power) + a.eps|' "log's eps is added"
+mutant nsgd rules/nsgd.h 's|T\(first \? 1 : 1 - a\.dampening\)|T(1 - a.dampening)|' "dampening on NSGD's first step"
 
 [ $failures = 0 ] || { echo "mutants: $failures of $count FAILED"; exit 1; }
 echo "mutants: all $count noticed"
