@@ -129,9 +129,10 @@ class ResumeTest {
         Path text = TrainCommandTest.writeText(folder);
         Path run = folder.resolve("run");
         Path log = folder.resolve("log");
+        // What runs in the background of a script ignores SIGINT, and so does everything it starts, JVMs included.
         String shell = command(settings(text, run)).stream()
                 .map(word -> "'" + word + "'")
-                .collect(Collectors.joining(" "));
+                .collect(Collectors.joining(" ", "exec env --default-signal=INT ", ""));
         Process process = new ProcessBuilder("/usr/bin/script", "-qefc", shell, "/dev/null")
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
