@@ -221,6 +221,10 @@ struct UpdateOf {
     for (int k = 0; k < kSums; ++k) sums[k] = tree(q[k]);
   }
 
+  static bool weighs(const void* before) {
+    return R::weighs(*static_cast<const typename R::template Before<T>*>(before));
+  }
+
  private:
   template <class Read>
   static GATUN_HD void factored_loop(const Coefficients& c, T* __restrict w, const Slots<T>& slots, size_t at, size_t n,
@@ -315,13 +319,13 @@ Updates find_variant(int32_t wanted) {
   } else {
     using U = UpdateOf<R, variant, T>;
     if (wanted != variant) return find_variant<R, T, variant + 1>(wanted);
-    Updates updates{nullptr, nullptr, nullptr, nullptr, nullptr, &R::swaps};
+    Updates updates{nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, &R::swaps};
     if constexpr (R::kRows)
       updates.rows = &U::rows;
     else
       updates.plain = &U::plain, updates.affine = &U::affine;
     if constexpr (R::kInputs) updates.factored = &U::factored;
-    if constexpr (R::sums(variant) > 0) updates.sums = &U::sums;
+    if constexpr (R::sums(variant) > 0) updates.sums = &U::sums, updates.weighs = &U::weighs;
     return updates;
   }
 }

@@ -44,12 +44,13 @@ struct Draws {
 };
 
 struct Updates {
-  Update plain;              // null for rules with rows,
-  AffineUpdate affine;       // as this
-  RowsUpdate rows;           // null for others
-  FactoredUpdate factored;   // null for rules that take no inputs
-  RuleSums sums;             // null for rules without
-  bool (*swaps)(int64_t t);  // do state slots 0 and 1 change places at step t?
+  Update plain;                        // null for rules with rows,
+  AffineUpdate affine;                 // as this
+  RowsUpdate rows;                     // null for others
+  FactoredUpdate factored;             // null for rules that take no inputs
+  RuleSums sums;                       // null for rules without,
+  bool (*weighs)(const void* before);  // as this: do they depend on the weights?
+  bool (*swaps)(int64_t t);            // do state slots 0 and 1 change places at step t?
 };
 
 // rules/step.h's StepScalars, for all instruction sets alike.

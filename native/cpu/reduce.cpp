@@ -137,9 +137,13 @@ void CpuPlan::rule_sums_piece(const Group& group, const Tensor& t, ChunkRange ra
   for (int s = 0; s < group.slots; ++s) state[s] = at(t.state[s]);
   const Affine affine = affine_of(group, t, range.begin);
   alignas(64) float weights[kChunk], gradients[kChunk];
-  group.update.sums(t.before, weight_chunk(group, t, range.begin, range.length, weights),
-                    gradient_chunk(group, t, range.begin, range.length, gradients), state, size_t(range.length),
-                    transformed ? &affine : nullptr, sums);
+  // A stream less to read for every rule whose weight decay is not in the gradient. 0 times a finite weight is what the
+  // sums would have had of it.
+  static constexpr double kNoWeights[kChunk] = {};
+  const void* weight =
+      group.update.weighs(t.before) ? weight_chunk(group, t, range.begin, range.length, weights) : kNoWeights;
+  group.update.sums(t.before, weight, gradient_chunk(group, t, range.begin, range.length, gradients), state,
+                    size_t(range.length), transformed ? &affine : nullptr, sums);
 }
 
 }  // namespace gatun

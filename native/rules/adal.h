@@ -30,6 +30,11 @@ struct Rule<GATUN_RULE_ADAL> : RuleDefaults {
     return {T(a.global ? 0 : decay_factors(a.decay, a.weight_decay, step).l2)};
   }
 
+  template <class T>
+  static GATUN_HD bool weighs(const Before<T>& c) {
+    return c.l2 != 0;
+  }
+
   template <int, class T>
   static GATUN_HD void factors(const Before<T>& c, T g, T w, const T*, T* a, T* b) {
     a[0] = abs_(fma_(c.l2, w, g));

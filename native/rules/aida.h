@@ -29,6 +29,11 @@ struct Rule<GATUN_RULE_AIDA> : RuleDefaults {
     return {T(1 - a.beta1), T(decay_factors(a.decay, a.weight_decay, step).l2)};
   }
 
+  template <class T>
+  static GATUN_HD bool weighs(const Before<T>& c) {
+    return c.l2 != 0;
+  }
+
   // |g|^2, <m,g>, |m|^2 with this step's m. Expanding |m|^2 from sums over the old m would cancel.
   template <int, class T>
   static GATUN_HD void factors(const Before<T>& c, T g, T w, const T* state, T* a, T* b) {

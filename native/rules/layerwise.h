@@ -32,6 +32,11 @@ struct LayerwiseMoment : RuleDefaults {
             T(decay_factors(a.decay, a.weight_decay, step).l2)};
   }
 
+  template <class T>
+  static GATUN_HD bool weighs(const Before<T>& c) {
+    return c.l2 != 0;
+  }
+
   template <int variant, class T>
   static GATUN_HD void factors(const Before<T>& c, T g, T w, const T* state, T* a, T* b) {
     g = fma_(c.l2, w, g);

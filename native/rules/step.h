@@ -15,6 +15,7 @@ GATUN_RULES_BEGIN
 //   sums(variant)              how many, at most kMaxSums
 //   Before<T>, before          coefficients that are known before the sums
 //   factors<variant>           one element's a[k], b[k]; sum k adds the products a[k] * b[k], in double
+//   weighs(before)             do they depend on the weights at this step? Where not, those are not read but taken as 0
 // and, for rules whose weights are kept in rows (kRows), so that each row has its sums and a factor of its own:
 //   measure(args, sums)        what keeping is told the largest of, from a row's sums
 //   Keeping, keeping           what the rows' factors have in common, once per tensor
@@ -36,6 +37,10 @@ struct RuleDefaults {
   static constexpr bool kOnCuda = true;                  // false: the CUDA backend refuses the rule, by its name
   static constexpr int scalars(int) { return 0; }        // state of one double per tensor, in the slots behind
   static constexpr int sums(int) { return 0; }
+  template <class Before>
+  static GATUN_HD bool weighs(const Before&) {
+    return true;
+  }
   static constexpr bool kRows = false;  // does it sum and keep weights row by row?
   template <class Arguments>
   static bool absolute(const Arguments&) {  // are input powers sums of absolute values?
