@@ -412,11 +412,13 @@ void spread(const double* inverses, int64_t channels, int64_t repeat, void* fact
     for (int64_t i = 0; i < repeat; ++i) *f++ = T(inverses[c]);
 }
 
-// What is read only is mixed in under a mask that is 0 but that the compiler cannot see through.
+// What is read only is mixed in under a mask that is 0 but that the compiler cannot see through; where nothing is
+// written, into a number that it must believe somebody reads.
 template <int readonly, int written>
 void traffic_loop(void* const* arrays, size_t begin, size_t n) {
   static volatile uint32_t hidden = 0;
   const uint32_t mask = hidden;
+  uint32_t all = 0;
   uint32_t* w[written + 1];
   const uint32_t* r[readonly + 1];
   for (int k = 0; k < written; ++k) w[k] = static_cast<uint32_t*>(arrays[k]) + begin;
@@ -426,20 +428,23 @@ void traffic_loop(void* const* arrays, size_t begin, size_t n) {
     uint32_t x = 0;
     for (int k = 0; k < readonly; ++k) x ^= r[k][i];
     for (int k = 0; k < written; ++k) w[k][i] ^= x & mask;
+    all ^= x;
   }
+  if constexpr (written == 0) asm volatile("" : : "r"(all));
 }
 template <int readonly, int written>
 void pick_traffic(void* const* arrays, int32_t r, int32_t w, size_t begin, size_t n) {
   if (w != written) {
     if constexpr (written < GATUN_MAX_STATE) pick_traffic<readonly, written + 1>(arrays, r, w, begin, n);
   } else if (r != readonly) {
-    if constexpr (readonly < 2) pick_traffic<readonly + 1, written>(arrays, r, w, begin, n);
+    if constexpr (readonly < (written == 0 ? GATUN_MAX_STATE : 2))
+      pick_traffic<readonly + 1, written>(arrays, r, w, begin, n);
   } else {
     traffic_loop<readonly, written>(arrays, begin, n);
   }
 }
 void traffic(void* const* arrays, int32_t count, int32_t written, size_t begin, size_t n) {
-  pick_traffic<0, 1>(arrays, count - written, written, begin, n);
+  pick_traffic<0, 0>(arrays, count - written, written, begin, n);
 }
 
 template <class T>

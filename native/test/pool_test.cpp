@@ -166,6 +166,7 @@ void traffic() {
     const std::vector<unsigned char> before = problem.bits();
     void* arrays[] = {tensor.weight.data(), tensor.state[0].data(), tensor.state[1].data(), tensor.gradient.data()};
     CHECK_OK(gatun_traffic(context, arrays, 4, 3, n, GATUN_F32));
+    CHECK_OK(gatun_traffic(context, arrays, 4, 0, n, GATUN_F32));
     CHECK(problem.bits() == before && problem.padding_intact(), "traffic over %lld elements changed bits",
           (long long)n);
   }

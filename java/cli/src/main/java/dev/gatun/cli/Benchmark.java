@@ -13,10 +13,11 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -26,12 +27,14 @@ import java.util.function.LongConsumer;
 /**
  * Times optimizers on one list of tensors, in alternation with loops that move the same memory.
  *
- * <p>All optimizers work on the same weights and gradients and own their state. The loops work on flat arrays of their own: as
- * many as the optimizer has tensors per parameter (weight, gradient, state), all written but the gradient; look-ahead's slow
- * weights, which move every k-th step only, are not among them. With weights and gradients of BF16 or F16 they are as many F32
- * arrays as masters and state, and one of half their length, which is as much as a gradient read and a weight written; that a
- * processor reads what it is about to overwrite is not allowed for. Where the bytes still differ (a reduction reads the gradient a
- * second time) the loop's time is scaled by the bytes.
+ * <p>All optimizers work on the same weights and gradients and own their state. The loops work on flat arrays of their own, in
+ * an optimizer's passes: first as many arrays are only read as it must read before it may write (for SING the gradient, for LAMB
+ * everything), then as many as it has tensors per parameter (weight, gradient, state) are read, and all written but the gradient;
+ * look-ahead's slow weights, which move every k-th step only, are not among them. With weights and gradients of BF16 or F16 the
+ * second pass has as many F32 arrays as masters and state, and one of half their length, which is as much as a gradient read and a
+ * weight written; that a processor reads what it is about to overwrite is not allowed for. Where the bytes still differ (PNM
+ * writes one of its momenta only) the loop's time is scaled by the bytes. An optimizer whose tensors stay in cache from the first
+ * pass to the second can be faster than its loop, which has one long tensor.
  */
 final class Benchmark implements AutoCloseable {
     private static final long ALIGNMENT = 64;
@@ -54,6 +57,13 @@ final class Benchmark implements AutoCloseable {
     private Tensor weights;
     private int copy;
 
+    /** How many arrays an optimizer reads before it writes anything, and how many it then goes through. */
+    private record Passes(int before, int arrays) {
+        double words() {
+            return before + 2 * arrays - 1;
+        }
+    }
+
     /** A rule with or without the finite check. */
     record Variant(Rule rule, boolean checkFinite) {
         /** Weight, gradient and state that move at every step. */
@@ -62,6 +72,12 @@ final class Benchmark implements AutoCloseable {
                     + (int) rule.slots().stream()
                             .filter(slot -> !slot.startsWith("slow"))
                             .count();
+        }
+
+        /** With a half type the bytes of the first pass are not whole arrays; the loop's time is scaled instead. */
+        Passes passes(DType dtype) {
+            double before = rule.bytesPerParameter(dtype, checkFinite) / dtype.bytes() - (2 * arrays() - 1);
+            return new Passes(dtype != dtype.arithmetic() ? 0 : (int) Math.max(0, Math.round(before)), arrays());
         }
 
         boolean isAdamW() {
@@ -87,7 +103,7 @@ final class Benchmark implements AutoCloseable {
         int flat = 2;
         for (Variant variant : variants) {
             arrays += variant.rule.slots().size();
-            flat = Math.max(flat, variant.arrays());
+            flat = Math.max(flat, Math.max(variant.passes(dtype).before(), variant.arrays()));
         }
         long wide = dtype.arithmetic().bytes();
         long masters = dtype == dtype.arithmetic() ? 0 : variants.size() * wide;
@@ -185,11 +201,9 @@ final class Benchmark implements AutoCloseable {
         for (int i = 0; i < views.size(); i++) {
             parameters.add(Parameter.of("tensor" + i, views.get(i)));
         }
-        Map<Integer, Integer> loops = new TreeMap<>(); // number of arrays -> index among the contenders
-        variants.forEach(variant -> loops.putIfAbsent(variant.arrays(), 0));
-        int next = variants.size();
-        for (Map.Entry<Integer, Integer> loop : loops.entrySet()) {
-            loop.setValue(next++);
+        Map<Passes, Integer> loops = new LinkedHashMap<>(); // index among the contenders
+        for (Variant variant : variants) {
+            loops.putIfAbsent(variant.passes(dtype), variants.size() + loops.size());
         }
         for (Variant variant : variants) {
             Optimizer optimizer = Optimizer.builder(device)
@@ -201,7 +215,7 @@ final class Benchmark implements AutoCloseable {
                     optimizer,
                     variant.checkFinite,
                     variant.rule.bytesPerParameter(dtype, variant.checkFinite),
-                    loops.get(variant.arrays()),
+                    loops.get(variant.passes(dtype)),
                     Contender.clocked(
                             repeats -> {
                                 for (long r = 0; r < repeats; r++) {
@@ -211,27 +225,36 @@ final class Benchmark implements AutoCloseable {
                             device::synchronize)));
             optimizer.bindGradients(views(gradients));
         }
-        prepareLoops(loops.keySet().stream().toList());
+        prepareLoops(loops.keySet());
     }
 
     /** On a GPU the copy takes the place of the loops: there a step is measured against it. */
-    private void prepareLoops(List<Integer> counts) {
+    private void prepareLoops(Collection<Passes> loops) {
         List<MemorySegment> arrays = new ArrayList<>();
         DType wide = dtype.arithmetic();
-        for (int i = 0; i < Math.max(2, counts.getLast()); i++) {
+        int most = loops.stream()
+                .mapToInt(loop -> Math.max(loop.before(), loop.arrays()))
+                .max()
+                .orElse(0);
+        for (int i = 0; i < Math.max(2, most); i++) {
             arrays.add(placement
                     .place(Tensor.allocate(arena, wide, list.parameters()))
                     .memory());
         }
-        for (int count : counts) {
+        for (Passes loop : loops) {
+            int count = loop.arrays();
             if (device.kind() == Device.Kind.CUDA) {
                 contenders.add(Contender.loop(2 * dtype.bytes(), copy(arrays.get(0), arrays.get(1))));
                 continue;
             }
             List<MemorySegment> moved = arrays.subList(0, count);
             if (wide == dtype) {
-                contenders.add(loop((2 * count - 1) * wide.bytes(), repeats -> {
+                List<MemorySegment> first = arrays.subList(0, loop.before());
+                contenders.add(loop(loop.words() * wide.bytes(), repeats -> {
                     for (long r = 0; r < repeats; r++) {
+                        if (!first.isEmpty()) {
+                            device.traffic(first, 0, list.parameters(), wide);
+                        }
                         device.traffic(moved, count - 1, list.parameters(), wide);
                     }
                 }));
