@@ -14,7 +14,7 @@
 
 #include "gatun.h"
 
-#define GATUN_CUDA_BACKEND_ABI 4
+#define GATUN_CUDA_BACKEND_ABI 5
 #define GATUN_CUDA_BACKEND_SYMBOL "gatun_cuda_backend"
 
 #ifdef __cplusplus
@@ -57,7 +57,7 @@ typedef struct GatunCudaBackend {
                          const GatunCudaDesign* design, GatunCudaPlan** plan);
   int32_t (*plan_destroy)(GatunCudaPlan* plan);
   /* only noted; the next run takes what has changed to the device in one copy */
-  void (*plan_gradient)(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient);
+  void (*plan_gradient)(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient, int32_t dtype);
   /* Checked; null for none. Likewise only noted; it may need memory, and after a failure the input is what it was. */
   int32_t (*plan_input)(GatunCudaPlan* plan, int64_t group, int64_t tensor, const gatun_input* input);
   /* learning rates and gradient scale for the runs that follow in the stream */

@@ -50,10 +50,6 @@ class CudaPlan final : public gatun_plan {
       if (!rule.there)
         fail(GATUN_UNAVAILABLE, "group %lld: this version computes %s on the CPU only; choose a CPU device",
              (long long)g, rule.name);
-      if (groups[g].weight_dtype != groups[g].dtype)
-        fail(GATUN_UNAVAILABLE, "group %lld: this version takes BF16 and F16 weights on the CPU only", (long long)g);
-      for (int64_t i = 0; i < groups[g].count; ++i)
-        require_same(groups[g].tensors[i].gradient, groups[g].tensors[i].gradient_dtype, groups[g].dtype, g, i);
       shapes_.push_back({groups[g].count, groups[g].dtype, {}});
       for (int64_t i = 0; i < groups[g].count && rule_inputs(groups[g]); ++i)
         shapes_.back().powers.push_back(groups[g].tensors[i].powers);
@@ -68,10 +64,8 @@ class CudaPlan final : public gatun_plan {
   ~CudaPlan() override { backend_->plan_destroy(plan_); }  // a failure here is that of an earlier step
 
   void gradient(int64_t group, int64_t tensor, void* address, int32_t dtype) override {
-    const int32_t arithmetic = shape_of(group, tensor).dtype;
-    check_gradient(address, dtype, arithmetic, group, tensor);
-    require_same(address, dtype, arithmetic, group, tensor);
-    backend_->plan_gradient(plan_, group, tensor, address);
+    check_gradient(address, dtype, shape_of(group, tensor).dtype, group, tensor);
+    backend_->plan_gradient(plan_, group, tensor, address, dtype);
   }
 
   void input(int64_t group, int64_t tensor, const gatun_input* input) override {
@@ -103,12 +97,6 @@ class CudaPlan final : public gatun_plan {
   }
 
  private:
-  static void require_same(const void* gradient, int32_t dtype, int32_t arithmetic, int64_t group, int64_t tensor) {
-    if (gradient != nullptr && dtype != arithmetic)
-      fail(GATUN_UNAVAILABLE, "group %lld, tensor %lld: this version takes BF16 and F16 gradients on the CPU only",
-           (long long)group, (long long)tensor);
-  }
-
   struct GroupShape {
     int64_t count;
     int32_t dtype;

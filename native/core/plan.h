@@ -6,6 +6,7 @@
 
 #include "core/context.h"
 #include "rules/geometry.h"
+#include "rules/half.h"
 
 struct gatun_plan {
   virtual ~gatun_plan() = default;
@@ -46,7 +47,6 @@ void check_input(const gatun_input& input, int64_t powers, int64_t group, int64_
 // Throws Error(GATUN_INVALID_ARGUMENT) for a learning rate or a gradient scale that is not finite.
 void check_step(const gatun_step_arguments& arguments, int64_t groups);
 
-inline bool is_half(int32_t dtype) { return dtype == GATUN_BF16 || dtype == GATUN_F16; }
 inline int64_t element_bytes(int32_t dtype) { return dtype == GATUN_F64 ? 8 : is_half(dtype) ? 2 : 4; }
 
 // Of the group's rule: state tensors of a parameter, and state scalars, which follow them.

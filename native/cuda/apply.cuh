@@ -2,8 +2,8 @@
 #pragma once
 #include <type_traits>
 
+#include "cuda/elements.cuh"
 #include "cuda/power.cuh"
-#include "cuda/tables.h"
 #include "rules/average.h"
 #include "rules/gradient.h"
 #include "rules/rules.h"
@@ -94,7 +94,7 @@ constexpr int kSlotsOf = R::slots(variant);
 // The rule's pass over a chunk that begins at these addresses. Registers are what it is short of, so the coefficients,
 // which lie in the cache, are fetched for each element.
 template <class R, int variant, class T>
-GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T* weight, T* gradient,
+GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T* weight, const Elements<T>& gradient,
                                void* const* state, int64_t begin, int n, bool aligned, T scale,
                                const RowMeans<T>& means, const FactorsOf<R, T>& factors, bool swapped, bool zero) {
   constexpr int kSlots = kSlotsOf<R, variant>;
@@ -103,9 +103,10 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
   for (int k = 0; k < kSlots; ++k) s[k] = static_cast<T*>(state[swapped && k < 2 ? 1 - k : k]) + begin;
   over_elements<T>(n, aligned, [&](auto width, int i) {
     constexpr int kWidth = decltype(width)::value;
-    Pack<T, kWidth> g = load_once<kWidth>(gradient + i), w = load_once<kWidth>(weight + i), x[kSlots + 1];
+    Pack<T, kWidth> g = gradient.template fetch_once<kWidth>(i), w = load_once<kWidth>(weight + i), x[kSlots + 1];
 #pragma unroll
     for (int k = 0; k < kSlots; ++k) x[k] = load_once<kWidth>(s[k] + i);
+    gradient.widen(g);
     means.transform(uint32_t(i), scale, g);
     Pack<T, kWidth> keep;
     if constexpr (R::kRows) keep = factors.template fetch<kWidth>(uint32_t(i));
@@ -129,8 +130,53 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
 #pragma unroll
     for (int k = 0; k < kSlots; ++k)
       if (!(R::kReadOnly >> k & 1)) store_once(s[k] + i, x[k]);
-    if (zero) store_once(gradient + i, Pack<T, kWidth>{});
+    if (zero) gradient.template clear<kWidth>(i);
   });
+}
+
+// Masters of a chunk, and the weights that they are for.
+GATUN_DEVICE void widen_weights(int32_t dtype, const uint16_t* half, float* master, int n, bool aligned) {
+  over_elements<float>(n, aligned, [&](auto width, int i) {
+    store_once(master + i, widened(dtype, load_once<decltype(width)::value>(half + i)));
+  });
+}
+
+struct Rounding {
+  int64_t seed, tensor, t;  // of the draws
+  int32_t dtype, rounding;
+
+  template <int n>
+  GATUN_DEVICE Pack<uint16_t, n> operator()(const Pack<float, n>& x, const RoundingKey& key, uint32_t first) const {
+    Pack<uint16_t, n> h;
+    const auto each = [&](auto round) {
+#pragma unroll
+      for (int e = 0; e < n; ++e) h.v[e] = round(x.v[e], first + e);
+    };
+    if (rounding == GATUN_STOCHASTIC) {
+      if (dtype == GATUN_BF16)
+        each([&](float v, uint32_t element) { return random_bf16(v, key.draw(element)); });
+      else
+        each([&](float v, uint32_t element) { return random_f16(v, key.draw(element)); });
+    } else if (dtype == GATUN_BF16) {
+      each([](float v, uint32_t) { return nearest_bf16(v); });
+    } else {
+      each([](float v, uint32_t) { return nearest_f16(v); });
+    }
+    return h;
+  }
+};
+
+// A draw's counter has 32 bits and the upper ones are in the key: a chunk on the border of two keys is gone through
+// twice. No vector is on it.
+GATUN_DEVICE void round_masters(const Rounding& rounding, const float* master, uint16_t* half, int64_t begin, int n,
+                                bool aligned) {
+  for (int64_t block = begin >> 32; block <= (begin + n - 1) >> 32; ++block) {
+    const RoundingKey key = RoundingKey::of(rounding.seed, rounding.tensor, rounding.t, block);
+    over_elements<float>(n, aligned, [&](auto width, int i) {
+      if ((begin + i) >> 32 != block) return;
+      store_once(half + i, rounding(load_once<decltype(width)::value>(master + i), key, uint32_t(begin + i)));
+    });
+  }
 }
 
 // The averages of a chunk of weights that begins at `weight`; `begin` is its place in the average.
@@ -163,7 +209,7 @@ struct Place {
   const TensorEntry& t;
   const GroupEntry& group;
   const TensorStep& step;
-  T* gradient;  // of the tensor; null: none
+  Elements<T> gradient;  // of the tensor; at null: none
   ChunkRange range;
 
   static GATUN_DEVICE Place of(const Tables& tables, int64_t chunk) {
@@ -173,14 +219,15 @@ struct Place {
             t,
             tables.groups[t.group],
             tables.steps[tensor],
-            static_cast<T*>(tables.gradients[tensor]),
+            Elements<T>::of(tables.gradients[tensor]),
             t.geometry.chunk(chunk - t.first_chunk)};
   }
-  // Are all arrays at 16-byte borders here? Every pass must answer alike: it decides which elements a thread has.
-  GATUN_DEVICE bool aligned() const {
-    return t.aligned != 0 && reinterpret_cast<uintptr_t>(gradient) % 16 == 0 && range.begin % kVector<T> == 0;
-  }
+  // Do vectors of all arrays begin here? Every pass must answer alike: it decides which elements a thread has.
+  GATUN_DEVICE bool aligned() const { return t.aligned != 0 && gradient.in_vectors() && range.begin % kVector<T> == 0; }
+  GATUN_DEVICE bool idle() const { return gradient.address == nullptr; }
   GATUN_DEVICE T* at(void* base) const { return static_cast<T*>(base) + range.begin; }
+  GATUN_DEVICE Elements<T> gradients() const { return gradient + range.begin; }
+  GATUN_DEVICE uint16_t* half() const { return t.half + range.begin; }
   // Of the rows in this chunk. In a chunk of a cut row, and where there is nothing to take off, all elements are of one
   // row.
   GATUN_DEVICE RowMeans<T> means(const Tables& tables, bool centered) const {
@@ -216,35 +263,70 @@ GATUN_DEVICE void follow_averages(const Tables& tables, int64_t chunk) {
              place.at(place.t.state[place.group.average_slot + a]), int(place.range.length), place.aligned());
 }
 
+// A weight of BF16 or F16: before the first step its master begins as it; after the averages it becomes the rounding of
+// its master, which the same thread has just written.
+template <class T>
+GATUN_DEVICE void begin_master(const Tables& tables, int64_t chunk) {
+  if constexpr (Elements<T>::kMayBeHalf) {
+    const auto place = Place<T>::of(tables, chunk);
+    if ((place.step.master & kMasterBegins) != 0)
+      widen_weights(place.group.weight_dtype, place.half(), place.at(place.t.weight), int(place.range.length),
+                    place.aligned());
+  }
+}
+template <class T>
+GATUN_DEVICE void round_weights(const Tables& tables, int64_t chunk) {
+  if constexpr (Elements<T>::kMayBeHalf) {
+    const auto place = Place<T>::of(tables, chunk);
+    const GroupEntry& group = place.group;
+    if ((place.step.master & kMasterMoves) != 0)
+      round_masters({group.seed, place.t.number, place.step.group_step, group.weight_dtype, group.rounding},
+                    place.at(place.t.weight), place.half(), place.range.begin, int(place.range.length),
+                    place.aligned());
+  }
+}
+
 template <class R, int variant, class T>
 GATUN_DEVICE void apply_rule(const Tables& tables, int64_t chunk) {
   using Coefficients = typename R::template Coefficients<T>;
   const auto place = Place<T>::of(tables, chunk);
-  if (place.gradient == nullptr) return;
+  if (place.idle()) return;
   const TensorEntry& t = place.t;
   FactorsOf<R, T> factors{};
   if constexpr (R::kInputs) factors = ChannelFactors<T>::of(tables, t, place.range.begin);
   if constexpr (R::kRows) factors = place.factors();
   update_chunk<R, variant>(
       *reinterpret_cast<const Coefficients*>(tables.coefficients + int64_t(place.tensor) * kCoefficientsBytes),
-      place.at(t.weight), place.at(place.gradient), t.state, place.range.begin, int(place.range.length),
-      place.aligned(), T(place.step.scale), place.means(tables, place.step.centered != 0), factors, R::swaps(*t.steps),
+      place.at(t.weight), place.gradients(), t.state, place.range.begin, int(place.range.length), place.aligned(),
+      T(place.step.scale), place.means(tables, place.step.centered != 0), factors, R::swaps(*t.steps),
       (tables.flags & GATUN_ZERO_GRADIENTS) != 0);
+}
+
+template <class R, int variant, class T>
+GATUN_DEVICE void step_chunk(const Tables& tables, int64_t chunk) {
+  begin_master<T>(tables, chunk);
+  begin_averages<T>(tables, afresh(chunk));
+  apply_rule<R, variant, T>(tables, afresh(chunk));
+  follow_averages<T>(tables, afresh(chunk));
+  round_weights<T>(tables, afresh(chunk));
 }
 
 // A refused step changes nothing, but gradients that are to be zero become it.
 template <class T>
 GATUN_DEVICE void zero_chunk(const Tables& tables, int64_t chunk) {
   const auto place = Place<T>::of(tables, chunk);
-  if (place.gradient == nullptr) return;
-  for (int i = thread_index(); i < int(place.range.length); i += kThreads)
-    store_once(place.at(place.gradient) + i, Pack<T, 1>{});
+  if (place.idle()) return;
+  const Elements<T> gradient = place.gradients();
+  for (int i = thread_index(); i < int(place.range.length); i += kThreads) gradient.template clear<1>(i);
 }
 
-// Five arrays (AMSGrad), or four in double, are more than 64 registers hold; they also have as many bytes on their way
-// with three blocks as the others with four.
+// Five arrays (AMSGrad), four in double or beside the factors of rows (AdamP) are more than 64 registers hold; they
+// also have as many bytes on their way with three blocks as the others with four.
 template <class R, int variant, class T>
-constexpr int kBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 2 || R::kInputs ? 3 : 4;
+constexpr int kBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 2 || R::kInputs ||
+                                  (R::kRows && kSlotsOf<R, variant> > 1)
+                              ? 3
+                              : 4;
 
 // Backwards: what the reduction has read last is still in L2 (PERFORMANCE: 1 to 2 bytes per parameter of 32).
 template <class R, int variant, class T>
@@ -253,13 +335,10 @@ k_apply(const Tables tables) {
   const bool refused = tables.report->skipped != 0;
   if (refused && (tables.flags & GATUN_ZERO_GRADIENTS) == 0) return;
   for (int64_t chunk = tables.end_chunk - 1 - block_index(); chunk >= tables.first_chunk; chunk -= block_count()) {
-    if (refused) {
+    if (refused)
       zero_chunk<T>(tables, chunk);
-    } else {
-      begin_averages<T>(tables, chunk);
-      apply_rule<R, variant, T>(tables, afresh(chunk));
-      follow_averages<T>(tables, afresh(chunk));
-    }
+    else
+      step_chunk<R, variant, T>(tables, chunk);
   }
 }
 

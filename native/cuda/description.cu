@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "rules/half.h"
 #include "rules/rules.h"
 
 namespace gatun {
@@ -32,6 +33,8 @@ void Description::add_group(const gatun_group& from) {
   group.first_tensor = int64_t(tensors.size());
   group.transform_count = from.transform_count, group.average_count = from.average_count;
   group.rule = from.rule, group.dtype = from.dtype;
+  group.weight_dtype = from.weight_dtype, group.rounding = from.rounding, group.seed = from.seed;
+  for (int k = 0; k < from.average_count; ++k) group.moves_idle |= from.averages[k].skip_idle == 0;
   group.sums = from.transform_count > 0;
   bool centers = false;
   int32_t clips_here = 0;
@@ -54,12 +57,15 @@ void Description::add_group(const gatun_group& from) {
 void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bool centers) {
   const GroupEntry& group = groups.back();
   TensorEntry t{};
-  t.weight = from.weight;
+  const bool half = is_half(in.weight_dtype);
+  t.weight = half ? from.master : from.weight;
+  t.half = half ? static_cast<uint16_t*>(from.weight) : nullptr;
+  t.number = from.number;
   std::memcpy(t.state, from.state, sizeof t.state);
   uintptr_t addresses = reinterpret_cast<uintptr_t>(t.weight);
   for (int s = 0; s < group.average_slot + group.average_count; ++s)  // scalars are read one by one
     if (s < group.slots || s >= group.average_slot) addresses |= reinterpret_cast<uintptr_t>(from.state[s]);
-  t.aligned = addresses % 16 == 0;
+  t.aligned = addresses % 16 == 0 && reinterpret_cast<uintptr_t>(t.half) % 8 == 0;
   t.decay = (from.flags & GATUN_TENSOR_DECAY) != 0;
   const bool matrix = (from.flags & GATUN_TENSOR_MATRIX) != 0 && from.length > 0;
   t.centered = centers && matrix;
@@ -84,7 +90,7 @@ void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bo
   if (group.rows != 0) t.keep = reinterpret_cast<void*>(take(rows * (in.dtype == GATUN_F64 ? 8 : 4)));
   tensor_of_chunk.insert(tensor_of_chunk.end(), size_t(t.geometry.chunks), int32_t(tensors.size()));
   tensors.push_back(t);
-  gradients.push_back(from.gradient);
+  gradients.push_back({from.gradient, from.gradient_dtype, 0});
 }
 
 // Returns the tensor's number among those whose layers have inputs, or -1.

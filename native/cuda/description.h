@@ -12,7 +12,7 @@ struct Description {
   std::vector<GroupEntry> groups;
   std::vector<PoweredEntry> powered;  // addresses count from 0
   std::vector<int32_t> tensor_of_chunk;
-  std::vector<void*> gradients;
+  std::vector<GradientEntry> gradients;
   std::vector<int64_t> first_chunk;  // of each group, then the end of all
   int64_t means_bytes = 0;
   int64_t powers = 0, factor_bytes = 0;    // of all tensors whose layers have inputs

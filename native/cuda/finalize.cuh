@@ -12,7 +12,7 @@ namespace gatun {
 
 // Does this step sum the squares of this tensor's gradient?
 GATUN_DEVICE bool is_summed(const Tables& tables, int64_t tensor) {
-  if (tables.gradients[tensor] == nullptr) return false;
+  if (tables.gradients[tensor].address == nullptr) return false;
   return (tables.flags & GATUN_CHECK_FINITE) != 0 || tables.groups[tables.tensors[tensor].group].sums != 0;
 }
 
@@ -43,7 +43,7 @@ GATUN_DEVICE bool judge(const Tables& tables, SumsShared& shared) {
   GATUN_BARRIER();
   if ((tables.flags & GATUN_CHECK_FINITE) != 0) judge_powers(tables, shared);
   const Pair squares = lane_sums(shared, tables.tensor_count, [&](int64_t i) -> Pair {
-    if (tables.gradients[i] == nullptr) return {0, 0};
+    if (tables.gradients[i].address == nullptr) return {0, 0};
     tables.steps[i].scale = tables.values[0];
     tables.steps[i].centered = 0;
     if (!is_summed(tables, i)) {
@@ -123,7 +123,7 @@ GATUN_DEVICE void pool(const Tables& tables, SumsShared& shared) {
     for (int k = 0; k < kMaxSums; k += 2) {
       const Pair sums = lane_sums(shared, tables.tensor_count, [&](int64_t i) -> Pair {
         const GroupEntry& group = tables.groups[tables.tensors[i].group];
-        if (tables.gradients[i] == nullptr || group.pools == 0 || group.rule != rule) return {0, 0};
+        if (tables.gradients[i].address == nullptr || group.pools == 0 || group.rule != rule) return {0, 0};
         const double* of = tables.rule_sums + i * kMaxSums + k;
         return {load_fresh(of), k + 1 < kMaxSums ? load_fresh(of + 1) : 0};
       });
@@ -157,7 +157,7 @@ template <class Finalize>
 GATUN_DEVICE void advance(const Tables& tables, int64_t tensor, Finalize coefficients) {
   const TensorEntry& t = tables.tensors[tensor];
   const GroupEntry& group = tables.groups[t.group];
-  const bool idle = tables.gradients[tensor] == nullptr;
+  const bool idle = tables.gradients[tensor].address == nullptr;
   bool first = false;
   if (!idle) {
     const int64_t taken = ++*t.steps;
@@ -178,15 +178,26 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor, Finalize coeffic
   }
   const int64_t group_step = *group.steps + 1;
   int32_t begins = 0, acts = 0;
+  bool synchronizes = false;
   for (int a = 0; a < group.average_count; ++a) {
     const gatun_average& average = group.averages[a];
     if (average.skip_idle != 0 && idle) continue;
     if (average.skip_idle != 0 ? first : group_step == 1) begins |= 1 << a;
     tables.steps[tensor].parts[a] = average_part(average, group_step);
-    if (average.kind != GATUN_LOOKAHEAD || group_step % average.k == 0) acts |= 1 << a;
+    const bool now = group_step % average.k == 0;
+    if (average.kind != GATUN_LOOKAHEAD || now) acts |= 1 << a;
+    synchronizes |= average.kind == GATUN_LOOKAHEAD && now;
   }
-  tables.steps[tensor].begins = begins;
-  tables.steps[tensor].acts = acts;
+  int32_t master = 0;
+  if (is_half(group.weight_dtype)) {
+    if (group.moves_idle != 0 ? group_step == 1 : first) master |= kMasterBegins;
+    if (!idle || synchronizes) master |= kMasterMoves;
+  }
+  TensorStep& of_step = tables.steps[tensor];
+  of_step.begins = begins;
+  of_step.acts = acts;
+  of_step.master = master;
+  of_step.group_step = group_step;
 }
 
 GATUN_DEVICE void advance(const Tables& tables, int64_t tensor) {

@@ -23,7 +23,7 @@ template <class R, class T>
 GATUN_DEVICE void finish_tensor(const Tables& tables, int32_t tensor) {
   tables.steps[tensor].scale = tables.values[0];
   tables.steps[tensor].centered = 0;
-  if (tables.gradients[tensor] != nullptr) standardize(tables, tensor, 0);
+  if (tables.gradients[tensor].address != nullptr) standardize(tables, tensor, 0);
   advance(tables, tensor, [&](const GroupEntry& group, const StepScalars& step, void* to) {
     using Coefficients = typename R::template Coefficients<T>;
     *static_cast<Coefficients*>(to) =
@@ -77,12 +77,7 @@ GATUN_DEVICE void update_unit(const Tables& tables, const Unit& unit) {
     fence();
   }
   GATUN_BARRIER();
-  for (int64_t k = unit.chunks - 1; k >= 0; --k) {
-    const int64_t chunk = unit.first_chunk + k;
-    begin_averages<T>(tables, afresh(chunk));
-    apply_rule<R, variant, T>(tables, afresh(chunk));
-    follow_averages<T>(tables, afresh(chunk));
-  }
+  for (int64_t k = unit.chunks - 1; k >= 0; --k) step_chunk<R, variant, T>(tables, afresh(unit.first_chunk + k));
 }
 
 template <class R, int variant, class T>

@@ -10,9 +10,10 @@ namespace gatun {
 constexpr int kThreads = 256;  // of a block
 constexpr int kWarp = 32;
 
-// What one access moves: 16 bytes.
+// What one access moves: 16 bytes. Of BF16 and F16 8: a thread then has the same four elements in all of its arrays,
+// most of which are F32, and a warp's accesses are whole 32-byte sectors either way.
 template <class T>
-constexpr int kVector = 16 / int(sizeof(T));
+constexpr int kVector = sizeof(T) == 2 ? 4 : 16 / int(sizeof(T));
 
 template <class T, int n>
 struct Pack {
@@ -72,6 +73,12 @@ GATUN_DEVICE Pack<double, 2> load_kept(const double* p) {
   const double2 x = __ldcg(reinterpret_cast<const double2*>(p));
   return {{x.x, x.y}};
 }
+GATUN_DEVICE Pack<uint16_t, 4> unpacked(uint2 x) {
+  return {{uint16_t(x.x), uint16_t(x.x >> 16), uint16_t(x.y), uint16_t(x.y >> 16)}};
+}
+GATUN_DEVICE Pack<uint16_t, 4> load_kept(const uint16_t* p) {
+  return unpacked(__ldcg(reinterpret_cast<const uint2*>(p)));
+}
 
 // Arrays that a step reads and writes once: first to leave the L2 cache.
 template <int n>
@@ -91,6 +98,11 @@ GATUN_DEVICE Pack<double, n> load_once(const double* p) {
   }
 }
 template <int n>
+GATUN_DEVICE Pack<uint16_t, n> load_once(const uint16_t* p) {
+  if constexpr (n == 1) return {{__ldcs(p)}};
+  if constexpr (n == 4) return unpacked(__ldcs(reinterpret_cast<const uint2*>(p)));
+}
+template <int n>
 GATUN_DEVICE void store_once(float* p, const Pack<float, n>& x) {
   if constexpr (n == 1) __stcs(p, x.v[0]);
   if constexpr (n == 4) __stcs(reinterpret_cast<float4*>(p), float4{x.v[0], x.v[1], x.v[2], x.v[3]});
@@ -99,6 +111,12 @@ template <int n>
 GATUN_DEVICE void store_once(double* p, const Pack<double, n>& x) {
   if constexpr (n == 1) __stcs(p, x.v[0]);
   if constexpr (n == 2) __stcs(reinterpret_cast<double2*>(p), double2{x.v[0], x.v[1]});
+}
+template <int n>
+GATUN_DEVICE void store_once(uint16_t* p, const Pack<uint16_t, n>& x) {
+  if constexpr (n == 1) __stcs(p, x.v[0]);
+  if constexpr (n == 4)
+    __stcs(reinterpret_cast<uint2*>(p), uint2{x.v[0] | uint32_t(x.v[1]) << 16, x.v[2] | uint32_t(x.v[3]) << 16});
 }
 
 }  // namespace gatun

@@ -70,7 +70,7 @@ struct GatunCudaPlan {
   bool unfused = false;               // are there tensors that k_fused does not come by?
   bool never_fuses = false;           // are there tensors with sums and no kernel that does it?
   std::vector<int64_t> first_tensor;  // of each group
-  std::vector<void*> gradients;
+  std::vector<GradientEntry> gradients;
   int64_t stale_begin = 0,
           stale_end = 0;  // gradients whose addresses the device does not know yet
   Inputs inputs;
@@ -129,7 +129,7 @@ int32_t GatunCudaPlan::build(Description& d) {
   const auto chunks = int64_t(d.tensor_of_chunk.size());
   Layout layout;
   const size_t at_tensors = layout.add<TensorEntry>(tensor_count), at_groups = layout.add<GroupEntry>(group_count);
-  const size_t at_chunks = layout.add<int32_t>(chunks), at_gradients = layout.add<void*>(tensor_count);
+  const size_t at_chunks = layout.add<int32_t>(chunks), at_gradients = layout.add<GradientEntry>(tensor_count);
   const size_t at_values = layout.add<double>(1 + group_count), at_steps = layout.add<TensorStep>(tensor_count);
   const size_t at_coefficients = layout.add<unsigned char>(tensor_count * kCoefficientsBytes);
   const size_t at_partials = layout.add<Partial>(chunks), at_arrived = layout.add<uint32_t>(tensor_count);
@@ -153,7 +153,7 @@ int32_t GatunCudaPlan::build(Description& d) {
   inputs.entries.resize(size_t(powered_count) + 1);
   for (const TensorEntry& t : d.tensors) powered_of.push_back(t.powered);
   value_bytes = size_t(1 + group_count) * sizeof(double);
-  slot_bytes = value_bytes + size_t(tensor_count) * sizeof(void*) + size_t(inputs.bytes());
+  slot_bytes = value_bytes + size_t(tensor_count) * sizeof(GradientEntry) + size_t(inputs.bytes());
 
   void* memory = nullptr;
   int32_t error = checked([&] { return cudaMalloc(&memory, layout.size); });
@@ -205,7 +205,7 @@ int32_t GatunCudaPlan::build(Description& d) {
 
   tables.tensors = reinterpret_cast<const TensorEntry*>(device + at_tensors);
   tables.groups = reinterpret_cast<const GroupEntry*>(device + at_groups);
-  tables.gradients = reinterpret_cast<void* const*>(device + at_gradients);
+  tables.gradients = reinterpret_cast<const GradientEntry*>(device + at_gradients);
   tables.tensor_of_chunk = reinterpret_cast<const int32_t*>(device + at_chunks);
   tables.values = reinterpret_cast<const double*>(device + at_values);
   tables.steps = reinterpret_cast<TensorStep*>(device + at_steps);
@@ -269,17 +269,18 @@ int32_t GatunCudaPlan::upload(const gatun_step_arguments& arguments) {
   });
   if (error != 0) return error;
   if (stale_begin < stale_end) {
-    auto** const addresses = reinterpret_cast<void**>(from + value_bytes);
-    std::copy(gradients.begin() + stale_begin, gradients.begin() + stale_end, addresses);
+    auto* const changed = reinterpret_cast<GradientEntry*>(from + value_bytes);
+    std::copy(gradients.begin() + stale_begin, gradients.begin() + stale_end, changed);
     error = checked([&] {
-      return cudaMemcpyAsync(const_cast<void**>(tables.gradients) + stale_begin, addresses,
-                             size_t(stale_end - stale_begin) * sizeof(void*), cudaMemcpyHostToDevice, context->stream);
+      return cudaMemcpyAsync(const_cast<GradientEntry*>(tables.gradients) + stale_begin, changed,
+                             size_t(stale_end - stale_begin) * sizeof *changed, cudaMemcpyHostToDevice,
+                             context->stream);
     });
     if (error != 0) return error;
     stale_begin = stale_end = 0;
   }
   if (inputs.stale) {
-    void* const entries = from + value_bytes + gradients.size() * sizeof(void*);
+    void* const entries = from + value_bytes + gradients.size() * sizeof(GradientEntry);
     std::memcpy(entries, inputs.entries.data(), size_t(inputs.bytes()));
     error = checked([&] {
       return cudaMemcpyAsync(const_cast<InputEntry*>(tables.inputs), entries, size_t(inputs.bytes()),
@@ -408,10 +409,11 @@ int32_t plan_destroy(GatunCudaPlan* plan) {
   return error;
 }
 
-void plan_gradient(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient) {
+void plan_gradient(GatunCudaPlan* plan, int64_t group, int64_t tensor, void* gradient, int32_t dtype) {
   const int64_t i = plan->first_tensor[size_t(group)] + tensor;
-  if (plan->gradients[size_t(i)] == gradient) return;
-  plan->gradients[size_t(i)] = gradient;
+  GradientEntry& bound = plan->gradients[size_t(i)];
+  if (bound.address == gradient && (gradient == nullptr || bound.dtype == dtype)) return;
+  bound = {gradient, dtype, 0};
   const bool none = plan->stale_begin == plan->stale_end;
   plan->stale_begin = none ? i : std::min(plan->stale_begin, i);
   plan->stale_end = none ? i + 1 : std::max(plan->stale_end, i + 1);

@@ -9,7 +9,7 @@ namespace gatun {
 
 // Does this step look at this input?
 GATUN_DEVICE bool is_fed(const Tables& tables, int64_t powered) {
-  return tables.inputs[powered].bound != 0 && tables.gradients[tables.powered[powered].tensor] != nullptr;
+  return tables.inputs[powered].bound != 0 && tables.gradients[tables.powered[powered].tensor].address != nullptr;
 }
 
 template <bool absolute, class T>

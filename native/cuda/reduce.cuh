@@ -7,9 +7,10 @@
 
 namespace gatun {
 
-template <class T>
-GATUN_DEVICE Partial chunk_sums(const Team& team, const TensorEntry& t, const T* gradient, const ChunkRange& range) {
-  const T* g = gradient + range.begin;
+// source: the gradient's elements, as for over_members.
+template <class T, class Source>
+GATUN_DEVICE Partial chunk_sums(const Team& team, const TensorEntry& t, Source gradient, const ChunkRange& range) {
+  const Source g = gradient + range.begin;
   const int n = int(range.length);
   if (!t.centered) return {0, 0, team_squares(team, g, n)};
   const bool cut = t.geometry.cuts_rows();
@@ -33,8 +34,9 @@ GATUN_DEVICE int32_t reduce_chunk(const Tables& tables, const Team& team, int64_
   const int32_t tensor = tables.tensor_of_chunk[chunk];
   if (!is_summed(tables, tensor)) return -1;
   const TensorEntry& t = tables.tensors[tensor];
-  const Partial sums =
-      chunk_sums(team, t, static_cast<const T*>(tables.gradients[tensor]), t.geometry.chunk(chunk - t.first_chunk));
+  const Partial sums = visit_elements(Elements<T>::of(tables.gradients[tensor]), [&](auto gradient) {
+    return chunk_sums<T>(team, t, gradient, t.geometry.chunk(chunk - t.first_chunk));
+  });
   const bool alone = t.geometry.chunks == 1;  // a row that is cut has several chunks
   if (team.leads()) {
     if (alone) {

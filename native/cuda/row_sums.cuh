@@ -58,7 +58,6 @@ GATUN_DEVICE void merge_row_sums(const Tables& tables, SumsShared& shared, int32
     GATUN_BARRIER();
   }
   add_sums<kSums>(tables, shared, tensor, of, rows, stride);
-  GATUN_BARRIER();
 
   const auto& arguments = *reinterpret_cast<const typename R::Arguments*>(tables.groups[t.group].arguments);
   double sums[kMaxSums] = {};
@@ -71,7 +70,7 @@ GATUN_DEVICE void merge_row_sums(const Tables& tables, SumsShared& shared, int32
     fetch(of + row * stride);
     largest = max_(largest, R::measure(arguments, sums));
   }
-  largest = block_largest(shared, largest);
+  largest = block_largest(shared, largest);  // with a barrier behind which the tensor's sums are there, too
   fetch(tables.rule_sums + int64_t(tensor) * kMaxSums);
   const auto keeping = R::keeping(arguments, {*t.steps + 1, tables.values[1 + t.group], t.decay != 0, sums, nullptr,
                                               double(geometry.length), double(geometry.row_length), largest});

@@ -7,17 +7,12 @@
 
 namespace gatun {
 
-// The elements of one member's lanes that follow each other.
+// The same of elements that may be halves: first as they are in memory, see Elements.
 template <class T>
-GATUN_DEVICE Pack<T, kTeamLanes> load_lanes(const T* p) {
-  Pack<T, kTeamLanes> x;
-#pragma unroll
-  for (int e = 0; e < kTeamLanes; e += kVector<T>) {
-    const auto pack = load_kept(p + e);
-#pragma unroll
-    for (int k = 0; k < kVector<T>; ++k) x.v[e + k] = pack.v[k];
-  }
-  return x;
+GATUN_DEVICE Pack<T, kTeamLanes> fetch_lanes(const Elements<T>& from, int i) {
+  if constexpr (Elements<T>::kMayBeHalf)
+    if (from.halves()) return Elements<T>::paired(load_kept(from.half() + i));
+  return load_lanes(static_cast<const T*>(from.whole()) + i);
 }
 
 template <class R, int variant>
@@ -34,15 +29,17 @@ struct RuleSums {
   double products[kSums][kTeamLanes] = {}, squares[kTeamLanes] = {};
 
   template <class Means>
-  GATUN_DEVICE void add(const Team& team, const Before& before, const T* weight, const T* gradient,
+  GATUN_DEVICE void add(const Team& team, const Before& before, const Elements<T>& weight, const Elements<T>& gradient,
                         const T* const* state, int n, bool aligned, T scale, const Means& means) {
     int i = team.member * kTeamLanes;
     if (aligned) {
 #pragma unroll 1
       for (; i + kTeamLanes <= n; i += int(kLanes)) {
-        Pack<T, kTeamLanes> g = load_lanes(gradient + i), w = load_lanes(weight + i), x[kSlots + 1];
+        Pack<T, kTeamLanes> g = fetch_lanes(gradient, i), w = fetch_lanes(weight, i), x[kSlots + 1];
 #pragma unroll
         for (int k = 0; k < kSlots; ++k) x[k] = load_lanes(state[k] + i);
+        gradient.widen(g);
+        weight.widen(w);
 #pragma unroll
         for (int e = 0; e < kTeamLanes; ++e) accumulate_square(double(g.v[e]), squares[e]);
         means.transform(uint32_t(i), scale, g);
@@ -81,17 +78,28 @@ struct RuleSums {
   }
 };
 
+// The weights of a chunk as the step finds them: a master is filled when the step is applied.
+template <class T>
+GATUN_DEVICE Elements<T> weights_of(const Place<T>& place) {
+  const GroupEntry& group = place.group;
+  const Elements<T> masters{static_cast<unsigned char*>(place.t.weight), group.dtype},
+      weights{reinterpret_cast<unsigned char*>(place.t.half), group.weight_dtype};
+  const bool begins = weights.halves() && (group.moves_idle != 0 ? *group.steps : *place.t.steps) == 0;
+  return (begins ? weights : masters) + place.range.begin;
+}
+
 // The same for a rule with rows: a matrix always waits, as its rows' factors are worked out by a whole block.
 template <class R, int variant, class T>
 GATUN_DEVICE int32_t row_sums_of_chunk(const Tables& tables, const Team& team, int64_t chunk) {
   using Sums = RuleSums<R, variant, T>;
   const auto place = Place<T>::of(tables, chunk);
-  if (place.gradient == nullptr) return -1;
+  if (place.idle()) return -1;
   const TensorEntry& t = place.t;
   const int n = int(place.range.length);
   const bool again = tables.again != 0, alone = t.geometry.chunks == 1 && t.sums_rows == 0;
   if (!again) {  // lanes count from the chunk's first element, for the rule from each row's
-    const double squares = team_squares(team, place.at(place.gradient), n);
+    const double squares =
+        visit_elements(place.gradients(), [&](auto gradient) { return team_squares(team, gradient, n); });
     if (team.leads()) {
       if (alone)
         tables.steps[place.tensor].squares = tables.steps[place.tensor].m2 = squares;
@@ -112,13 +120,14 @@ GATUN_DEVICE int32_t row_sums_of_chunk(const Tables& tables, const Team& team, i
   double* to = t.row_sums + (cut ? chunk - t.first_chunk : place.range.begin / row_length) * kMaxSums;
   const T scale = T(again ? place.step.scale : tables.values[0]);
   const Pack<T, 2>* mean = place.means(tables, centered).first;
+  const Elements<T> weights = weights_of(place);
 #pragma unroll 1
   for (int begin = 0; begin < n; begin += row_length, to += kMaxSums, mean += centered) {
     const T* state[Sums::kSlots + 1];
 #pragma unroll
     for (int k = 0; k < Sums::kSlots; ++k) state[k] = place.at(t.state[k]) + begin;
     Sums sums;
-    sums.add(team, before, place.at(t.weight) + begin, place.at(place.gradient) + begin, state, row_length,
+    sums.add(team, before, weights + begin, place.gradients() + begin, state, row_length,
              place.aligned() && begin % kVector<T> == 0, scale, RowMean<T>{*mean});
 #pragma unroll
     for (int k = 0; k < Sums::kSums; ++k) {
@@ -135,7 +144,7 @@ GATUN_DEVICE int32_t rule_sums_of_chunk(const Tables& tables, const Team& team, 
   if constexpr (R::kRows) return row_sums_of_chunk<R, variant, T>(tables, team, chunk);
   using Sums = RuleSums<R, variant, T>;
   const auto place = Place<T>::of(tables, chunk);
-  if (place.gradient == nullptr) return -1;
+  if (place.idle()) return -1;
   const TensorEntry& t = place.t;
   const StepScalars step{*t.steps + 1, tables.values[1 + t.group], t.decay != 0, nullptr, nullptr, 0};
   const auto before =
@@ -146,7 +155,7 @@ GATUN_DEVICE int32_t rule_sums_of_chunk(const Tables& tables, const Team& team, 
   // Before finalize has begun, all that is known of a transformation is the gradient's scale.
   const bool again = tables.again != 0;
   Sums sums;
-  sums.add(team, before, place.at(t.weight), place.at(place.gradient), state, int(place.range.length), place.aligned(),
+  sums.add(team, before, weights_of(place), place.gradients(), state, int(place.range.length), place.aligned(),
            T(again ? place.step.scale : tables.values[0]), place.means(tables, place.step.centered != 0));
   const bool alone = t.geometry.chunks == 1;
   double* const to =

@@ -1,6 +1,6 @@
 // sums.cuh - additions in the order of rules/geometry.h, by eight threads (a team) or by a block.
 #pragma once
-#include "cuda/intrinsics.cuh"
+#include "cuda/elements.cuh"
 #include "rules/moments.h"
 
 namespace gatun {
@@ -53,22 +53,38 @@ GATUN_DEVICE double team_tree(const Team& team, const double (&lanes)[kTeamLanes
   return (x[0] + x[2]) + (x[1] + x[3]);
 }
 
-// Calls body(lane of the thread, element) for the elements of this member, in order.
-template <class T, class Body>
-GATUN_DEVICE void over_members(const Team& team, const T* g, int n, Body body) {
+// The elements of one member's lanes that follow each other.
+template <class T>
+GATUN_DEVICE Pack<T, kTeamLanes> load_lanes(const T* p) {
+  Pack<T, kTeamLanes> x;
+#pragma unroll
+  for (int e = 0; e < kTeamLanes; e += kVector<T>) {
+    const auto pack = load_kept(p + e);
+#pragma unroll
+    for (int k = 0; k < kVector<T>; ++k) x.v[e + k] = pack.v[k];
+  }
+  return x;
+}
+GATUN_DEVICE Pack<float, kTeamLanes> load_lanes(const Halves& p) {
+  static_assert(kVector<uint16_t> == kTeamLanes);
+  return widened(p.dtype, load_kept(p.at));
+}
+
+template <class Source>
+constexpr int kElementBytes = sizeof(Source{}[0]);
+template <>
+inline constexpr int kElementBytes<Halves> = sizeof(uint16_t);
+
+// Calls body(lane of the thread, element) for the elements of this member, in order. g: a pointer, or Halves.
+template <class Source, class Body>
+GATUN_DEVICE void over_members(const Team& team, Source g, int n, Body body) {
   int i = team.member * kTeamLanes;
-  if (reinterpret_cast<uintptr_t>(g) % 16 == 0) {
-#pragma unroll(16 / int(sizeof(T)))  // 64 bytes of a thread on their way
+  if (in_vectors(g)) {
+#pragma unroll(64 / (kTeamLanes * kElementBytes <Source>))  // 64 bytes of a thread on their way
     for (; i + kTeamLanes <= n; i += int(kLanes)) {
-      T x[kTeamLanes];
+      const auto x = load_lanes(g + i);
 #pragma unroll
-      for (int e = 0; e < kTeamLanes; e += kVector<T>) {
-        const auto pack = load_kept(g + i + e);
-#pragma unroll
-        for (int k = 0; k < kVector<T>; ++k) x[e + k] = pack.v[k];
-      }
-#pragma unroll
-      for (int e = 0; e < kTeamLanes; ++e) body(e, double(x[e]));
+      for (int e = 0; e < kTeamLanes; ++e) body(e, double(x.v[e]));
     }
   }
 #pragma unroll 2
@@ -79,15 +95,15 @@ GATUN_DEVICE void over_members(const Team& team, const T* g, int n, Body body) {
   }
 }
 
-template <class T>
-GATUN_DEVICE double team_squares(const Team& team, const T* g, int n) {
+template <class Source>
+GATUN_DEVICE double team_squares(const Team& team, Source g, int n) {
   double q[kTeamLanes] = {};
   over_members(team, g, n, [&](int e, double x) { accumulate_square(x, q[e]); });
   return team_tree(team, q);
 }
 
-template <class T>
-GATUN_DEVICE Moments team_moments(const Team& team, const T* g, int n) {
+template <class Source>
+GATUN_DEVICE Moments team_moments(const Team& team, Source g, int n) {
   const double shift = double(g[0]);
   double s[kTeamLanes] = {}, q[kTeamLanes] = {};
   over_members(team, g, n, [&](int e, double x) { accumulate_centered(x, shift, s[e], q[e]); });

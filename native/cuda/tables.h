@@ -11,7 +11,8 @@
 namespace gatun {
 
 struct TensorEntry {
-  void* weight;
+  void* weight;    // what rule and averages work on: the master, where the weight is BF16 or F16
+  uint16_t* half;  // that weight; else null
   void* state[GATUN_MAX_STATE];
   Geometry geometry;
   int64_t first_chunk;  // chunks are numbered through all tensors of the plan
@@ -19,10 +20,11 @@ struct TensorEntry {
   double* row_sums;     // kMaxSums for each row or part of one; null unless sums_rows
   void* keep;           // each row's factor; null unless its rule has rows
   int64_t* steps;       // the caller's counter
+  int64_t number;       // for stochastic rounding
   int32_t group;
   int32_t decay, centered;
   int32_t sums_rows;  // does its rule sum and keep it row by row?
-  int32_t aligned;    // are weight and state at 16-byte borders?
+  int32_t aligned;    // are weight and state at the borders of vectors?
   int32_t powered;    // its number among the tensors whose layers have inputs; -1: none
 };
 
@@ -49,6 +51,15 @@ struct GroupEntry {
   int32_t pools;         // are the rule's sums those of all tensors with that rule?
   int32_t rows;          // ... those of rows, each of which keeps its weights by a factor of its own?
   int32_t fused;         // may k_fused step it?
+  int32_t weight_dtype, rounding;
+  int32_t moves_idle;  // do averages also move tensors without a gradient?
+  int64_t seed;
+};
+
+// What is bound to a tensor; a null address: nothing.
+struct GradientEntry {
+  void* address;
+  int32_t dtype, reserved;
 };
 
 // Of a tensor whose layer has an input.
@@ -78,10 +89,14 @@ struct TensorStep {
   double parts[GATUN_MAX_AVERAGES];  // how much of the way its averages go
   double squares, m2;                // as in GradientState
   double scale;
+  int64_t group_step;  // the group's, this one included
   int32_t centered;
   int32_t begins, acts;  // bit a: average a begins as the weights, average a follows them
-  int32_t reserved;
+  int32_t master;        // kMasterBegins, kMasterMoves
 };
+
+// Of a master: it begins as the weight; it moves, and its rounding becomes the weight.
+enum : int32_t { kMasterBegins = 1, kMasterMoves = 2 };
 
 // Up to 32 chunks that follow each other, of one window: what a ticket of k_fused stands for.
 struct Unit {
@@ -97,7 +112,7 @@ enum : int32_t { kJudges = 1, kAdvances = 2, kConcludes = 4 };
 struct Tables {
   const TensorEntry* tensors;
   const GroupEntry* groups;
-  void* const* gradients;          // one for each tensor; null: none
+  const GradientEntry* gradients;  // one for each tensor
   const int32_t* tensor_of_chunk;  // one for each chunk
   const double* values;            // of the step: gradient_scale, then each group's learning rate
   TensorStep* steps;

@@ -6,9 +6,12 @@
 // finite value there is no neighbour above to draw, so both round to nearest: below half a step it stays, from there on
 // it is infinite. Infinities stay, NaN becomes some NaN, and a zero keeps its sign.
 #pragma once
+#include "gatun.h"
 #include "numeric.h"
 
 GATUN_RULES_BEGIN
+
+GATUN_HD bool is_half(int32_t dtype) { return dtype == GATUN_BF16 || dtype == GATUN_F16; }
 
 GATUN_HD float widen_bf16(uint16_t h) { return bits_<float>(uint32_t(h) << 16); }
 

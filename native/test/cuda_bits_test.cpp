@@ -52,6 +52,7 @@ std::string difference(const Problem& a, const Problem& b) {
       for (size_t s = 0; s < x.state.size() && found.empty(); ++s)
         found = find(x.state[s], y.state[s], "state" + std::to_string(s));
       if (found.empty()) found = find(x.gradient, y.gradient, "gradient");
+      if (found.empty()) found = find(x.master, y.master, "master");
       if (!found.empty()) return found;
     }
     if (std::memcmp(a.groups[g].counters.data(), b.groups[g].counters.data(), a.groups[g].counters.bytes()) != 0)
@@ -124,6 +125,33 @@ void every_optimizer(bool slow) {
       run.phases = false, run.misaligned = !run.misaligned, run.flags ^= GATUN_CHECK_FINITE;
       compare(spec.name + ", again", setups, run, kOrders[(number + 1) % 4]);
     }
+    ++number;
+  }
+}
+
+// One group for every pair of types beside F32, and both ways to round.
+std::vector<GroupSetup> of_halves(const Spec& spec, const std::vector<Shape>& shapes) {
+  std::vector<GroupSetup> setups;
+  for (const Types& types : all_types()) setups.push_back({spec, GATUN_F32, shapes, types});
+  return setups;
+}
+
+void every_optimizer_of_halves(bool slow) {
+  const std::vector<Shape> shapes = {vector_of(0),    vector_of(1),     vector_of(39),     vector_of(2051),
+                                     matrix_of(3, 5), matrix_of(60, 9), matrix_of(1, 2052)};
+  int number = 0;
+  std::vector<Spec> specs = all_specs();
+  for (const Spec& spec : other_specs(true)) specs.push_back(spec);
+  for (const Spec& spec : specs) {
+    if (!gatun::visit_rule(spec.rule, [](auto r) { return decltype(r)::kOnCuda; })) continue;
+    const std::vector<GroupSetup> setups = of_halves(spec, shapes);
+    Run run;
+    run.steps = spec.averages.empty() ? 2 : 4;
+    run.phases = number % 4 == 2;
+    run.misaligned = number % 3 == 1;
+    run.flags = (number % 2 == 0 ? 0 : GATUN_CHECK_FINITE) | (number % 5 == 2 ? GATUN_ZERO_GRADIENTS : 0);
+    run.fused = (run.flags & GATUN_CHECK_FINITE) == 0 && !run.phases;
+    if (!slow || number % 3 == 0) compare(spec.name + ", halves", setups, run, kOrders[number % 4]);
     ++number;
   }
 }
@@ -206,6 +234,7 @@ void refusals() {
     run.fused = true;  // must not be, with a check
     compare("refused, not fused", {{adam("", 1e-3).standardize(), GATUN_F32, shapes}}, run, kOrders[1], true);
     run.fused = false;
+    compare("refused, of halves", of_halves(spec, shapes), run, kOrders[3], true);
     // Rules with sums: of the gradient as it is, and of the transformed one once finalize has begun.
     compare("refused, with sums", sums_of_all_kinds(shapes), run, kOrders[2], true);
   }
@@ -287,6 +316,7 @@ int main(int argc, char** argv) {
   if (failures == 0) refusals();
   if (failures == 0) inputs();
   if (failures == 0) sizes();
+  if (failures == 0) every_optimizer_of_halves(flag("GATUN_TEST_SLOW_BUILD"));
   if (failures == 0) every_optimizer(flag("GATUN_TEST_SLOW_BUILD"));
 #if defined(GATUN_EMULATED)
   CHECK(gatun_emulator_live() == 0, "%lld allocations, streams or events are left", gatun_emulator_live());

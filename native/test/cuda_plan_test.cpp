@@ -144,6 +144,33 @@ void capture(bool fused) {
   cudaStreamDestroy(stream);
 }
 
+// The gradient's type is that of what is bound, at the same address too, and in a captured step's replays.
+void gradient_types() {
+  gatun_emulator_order(5, 2, 2);
+  const Types halves{GATUN_BF16, GATUN_BF16, GATUN_STOCHASTIC, 3};
+  const Spec spec = adam("", 1e-2).standardize();
+  Problem expected({{spec, GATUN_F32, {vector_of(2100), matrix_of(3, 5)}, halves}}, 7),
+      actual({{spec, GATUN_F32, {vector_of(2100), matrix_of(3, 5)}, halves}}, 7);
+  CudaContext context;
+  Session cpu(expected, 1);
+  CudaSession cuda(context, actual, false);
+  for (int step = 1; step <= 6; ++step) {
+    expected.make_gradients(step, false);
+    actual.make_gradients(step, false);
+    cuda.bind();
+    // the same bytes, read as BF16 or as F16
+    const int32_t dtype = step % 3 == 0 ? GATUN_F16 : GATUN_BF16;
+    for (int64_t t = 0; t < 2; ++t) {
+      CHECK_OK(gatun_plan_gradient(cpu.plan(), 0, t, expected.groups[0].tensors[size_t(t)].gradient.data(), dtype));
+      CHECK_OK(gatun_plan_gradient(cuda.plan(), 0, t, cuda.gradient(0, size_t(t)), dtype));
+    }
+    CHECK_OK(cpu.step());
+    CHECK_OK(cuda.step(0, 1));
+    cuda.download();
+    CHECK(actual.bits() == expected.bits(), "step %d, gradients of type %d: other bits than on the CPU", step, dtype);
+  }
+}
+
 // Inputs of a captured step change with every replay, and grow beyond the memory that their parts had.
 void captured_inputs() {
   gatun_emulator_order(9, 3, 2);
@@ -233,7 +260,9 @@ void environment() {
 // Everything that a program does, with the n-th call of the runtime failing. Every function either works or says why
 // not; after a failed step the plan takes no other; nothing is left over. Returns whether anything failed.
 bool life_with_fault(long long n) {
-  Problem problem({{adam("", 1e-3).standardize(), GATUN_F32, {matrix_of(3, 5), vector_of(9)}}}, 7);
+  Problem problem({{adam("", 1e-3).standardize(), GATUN_F32, {matrix_of(3, 5), vector_of(9)}},
+                   {sgd("", 1e-3), GATUN_F32, {vector_of(9)}, {GATUN_BF16, GATUN_F16, GATUN_STOCHASTIC, 1}}},
+                  7);
   problem.make_gradients(1, false);
   bool failed = false;
   const auto told = [&](gatun_status status, const char* what) {
@@ -266,13 +295,15 @@ bool life_with_fault(long long n) {
   }
   gatun_plan* plan = nullptr;
   const std::vector<gatun_group> groups = problem.describe();
-  if (told(gatun_plan_create(context, groups.data(), 1, &plan), "plan_create")) {
-    const double lr = 1e-3;
-    const gatun_step_arguments arguments{&lr, 1, GATUN_CHECK_FINITE};
+  if (told(gatun_plan_create(context, groups.data(), 2, &plan), "plan_create")) {
+    const double lr[] = {1e-3, 1e-3};
+    const gatun_step_arguments arguments{lr, 1, GATUN_CHECK_FINITE};
     for (int step = 0; step < 20; ++step) {
       gatun_step_report report{};
       CHECK_OK(gatun_plan_gradient(plan, 0, 1, step % 2 == 0 ? nullptr : problem.groups[0].tensors[1].gradient.data(),
                                    GATUN_F32));
+      CHECK_OK(gatun_plan_gradient(plan, 1, 0, problem.groups[1].tensors[0].gradient.data(),
+                                   step % 2 == 0 ? GATUN_BF16 : GATUN_F16));
       const bool stepped = told(gatun_step(plan, &arguments), "step");
       if (stepped && (step % 18 != 0 || told(gatun_report(plan, &report), "report"))) continue;
       const std::string reason = gatun_last_error();
@@ -347,6 +378,7 @@ int main(int argc, char** argv) {
   asynchronous();
   few_calls();
   for (const bool fused : {false, true}) capture(fused);
+  gradient_types();
   captured_inputs();
   environment();
   faults();

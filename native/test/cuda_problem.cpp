@@ -68,7 +68,7 @@ CudaSession::CudaSession(CudaContext& context, Problem& problem, bool misaligned
       std::vector<DeviceArray> state;
       for (size_t s = 0; s < tensor.state.size(); ++s) state.emplace_back(context, tensor.state[s], off(2 + s));
       tensors.push_back({DeviceArray(context, tensor.weight, off(0)), DeviceArray(context, tensor.gradient, off(1)),
-                         std::move(state)});
+                         DeviceArray(context, tensor.master, off(2)), std::move(state)});
     }
     groups_.push_back({std::move(tensors), DeviceArray(context, group.counters, false)});
   }
@@ -80,6 +80,7 @@ CudaSession::CudaSession(CudaContext& context, Problem& problem, bool misaligned
       const DeviceTensor& device = groups_[g].tensors[t];
       gatun_tensor& d = tensors[g][t];
       d.weight = device.weight.data();
+      if (d.master != nullptr) d.master = device.master.data();
       if (d.gradient != nullptr) d.gradient = device.gradient.data();
       for (size_t s = 0; s < device.state.size(); ++s) d.state[s] = device.state[s].data();
     }
@@ -134,6 +135,7 @@ void CudaSession::download() {
       TensorData& tensor = problem_.groups[g].tensors[t];
       device.weight.download(tensor.weight);
       device.gradient.download(tensor.gradient);
+      device.master.download(tensor.master);
       for (size_t s = 0; s < device.state.size(); ++s) device.state[s].download(tensor.state[s]);
     }
     groups_[g].counters.download(problem_.groups[g].counters);

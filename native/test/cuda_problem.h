@@ -63,7 +63,7 @@ class CudaSession {
 
  private:
   struct DeviceTensor {
-    DeviceArray weight, gradient;
+    DeviceArray weight, gradient, master;
     std::vector<DeviceArray> state;
     std::optional<DeviceArray> input = {};  // of this step
   };

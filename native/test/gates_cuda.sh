@@ -53,6 +53,8 @@ check() { # CARD NAME
         type = kernel ~ /EEE?Li[0-9]+EdEE/ ? "v2.f64" : "v4.f32"
         if (seen["ld.global.cs." type] < 2) bad("loads of weight and gradient are not " type)
         if (seen["st.global.cs." type] < 2) bad("stores are not " type)
+        if (type == "v4.f32" && (!halves["ld.global.cs"] || !halves["st.global.cs"]))
+          bad("BF16 and F16 are not loaded and stored four at once")
         if (kernel ~ /RuleILi1E/) {
           float = type == "v2.f64" ? "f64" : "f32"
           if (!seen["div.rn." float] || !seen["sqrt.rn." float]) bad("has no IEEE division or root in " float)
@@ -61,6 +63,7 @@ check() { # CARD NAME
       }
       if (kernel ~ /k_reduce/ && (!seen["ld.global.cg.v4.f32"] || !seen["ld.global.cg.v2.f64"]))
         bad("loads of gradients are not 16 bytes wide")
+      if (kernel ~ /k_reduce/ && !halves["ld.global.cg"]) bad("loads of BF16 and F16 are not of four at once")
       if (kernel ~ /k_fused/ && !seen["ld.global.cg.v4.f32"]) bad("loads of gradients to be summed are not v4.f32")
       if (kernel ~ /k_(reduce|fused)/ && !seen["fma.rn.f64"]) bad("has no fma in its sums")
     }
@@ -68,12 +71,14 @@ check() { # CARD NAME
       verdict()
       kernel = substr($0, RSTART + 7, RLENGTH - 7)
       delete seen
+      delete halves
     }
     kernel == "" || $1 ~ /^[.{}()\/]/ && $1 !~ /^\.local/ { next }
     {
       op = $1 ~ /^@/ ? $2 : $1
       sub(/;$/, "", op)
       seen[op]++
+      if (op ~ /\.v2\.[bu]32$/) halves[substr(op, 1, length(op) - 7)]++
       # Through a cache that nobody keeps coherent, while other blocks write what is to be read.
       if (kernel ~ /k_fused/ && op ~ /^ld\.global\.nc/) bad("a load of what does not change: " op)
       if ($0 ~ /__local_depot/ || op ~ /^(ld|st)\.local/) bad("local memory: " $0)

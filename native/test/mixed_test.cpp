@@ -12,23 +12,6 @@ using namespace test;
 
 namespace {
 
-std::string name_of(const Types& types) {
-  const char* names[] = {"arithmetic's", "F32", "F64", "BF16", "F16"};
-  return std::string(" with ") + names[types.weight + 1] + " weights, " + names[types.gradient + 1] + " gradients, " +
-         (types.rounding == GATUN_STOCHASTIC ? "stochastic" : "nearest");
-}
-
-// Every pair of types but F32 with F32, and both ways to round where anything is rounded.
-std::vector<Types> combinations() {
-  std::vector<Types> all;
-  for (const int32_t weight : {GATUN_F32, GATUN_BF16, GATUN_F16})
-    for (const int32_t gradient : {GATUN_F32, GATUN_BF16, GATUN_F16})
-      for (const int32_t rounding : {GATUN_NEAREST, GATUN_STOCHASTIC})
-        if (weight != GATUN_F32 || (gradient != GATUN_F32 && rounding == GATUN_NEAREST))
-          all.push_back({weight, gradient, rounding, 20261121});
-  return all;
-}
-
 // Takes over what the mixed problem has, where types differ by value.
 void copy(const Buffer& from, Buffer& to) {
   for (int64_t i = 0; i < from.size(); ++i) to.set(i, from.get(i));
@@ -205,7 +188,7 @@ int main() {
   const bool slow = flag("GATUN_TEST_SLOW_BUILD");
   std::vector<Spec> specs = all_specs();
   for (const Spec& spec : other_specs(true)) specs.push_back(spec);
-  const std::vector<Types> types = combinations();
+  const std::vector<Types> types = all_types();
   const std::vector<Shape> shapes = {{0, 0, false},   vector_of(1),      vector_of(7),      vector_of(33),
                                      vector_of(1024), vector_of(1025),   vector_of(2049),   matrix_of(3, 5),
                                      matrix_of(5, 9), matrix_of(228, 9), matrix_of(2, 577), matrix_of(3, 2049),

@@ -91,7 +91,7 @@ mutant cuda_bits cuda/apply.cuh 's/n - n % kWidth : 0/n - n % kWidth + kWidth : 
 mutant cuda_bits cuda/apply.cuh 's/i < n; i \+= kThreads\) body/i < n - 1; i += kThreads) body/' 'the last element is left out'
 mutant cuda_bits cuda/apply.cuh 's/chunk >= tables\.first_chunk/chunk > tables.first_chunk/' 'the first chunk is left out'
 mutant cuda_bits cuda/apply.cuh 's/ \&\& range\.begin % kVector<T> == 0//' 'vectors off their borders'
-mutant cuda_bits cuda/apply.cuh 's/(slots \+ a\]\),\n             int\(place\.range\.length\)), place\.aligned\(\)/\1, false/' 'passes give threads different elements'
+mutant cuda_bits cuda/apply.cuh 's/(average_slot \+ a\]\), int\(place\.range\.length\)), place\.aligned\(\)/\1, false/' 'passes give threads different elements'
 mutant cuda_bits cuda/apply.cuh 's/\+\+i == row_length/++i > row_length/' 'the first element of a row has the former mean'
 mutant cuda_bits cuda/finalize.cuh 's/if \(!judge\(tables, shared\)\) return;/judge(tables, shared);/' 'a refused step counts'
 mutant cuda_bits cuda/finalize.cuh 's/  advance_groups\(tables\);\n\}\n\n\}/}\n\n}/' 'a group does not count its steps'
@@ -129,6 +129,17 @@ mutant cuda_bits cuda/plan.cu 's/ \&\& d\.pooling == 0//' 'a step with pooled su
 mutant cuda_bits cuda/plan.cu 's/ \&\& !never_fuses//' 'a step with sums of F64 is fused'
 mutant cuda_bits cuda/plan.cu 's/ \&\& \(flags \& GATUN_CHECK_FINITE\) == 0\) return run_fused/) return run_fused/' 'a checked step is fused'
 mutant cuda_bits cuda/plan.cu 's/= next_ticket\+\+/= next_ticket/' 'launches share a counter of tickets'
+mutant cuda_bits cuda/elements.cuh 's/if \(dtype == GATUN_BF16\) \{/if (dtype != GATUN_BF16) {/' 'BF16 is read as F16'
+mutant cuda_bits cuda/apply.cuh 's/key, uint32_t\(begin \+ i\)\)/key, uint32_t(i))/' "a chunk draws what the first one draws"
+mutant cuda_bits cuda/apply.cuh 's/round\(x\.v\[e\], first \+ e\)/round(x.v[e], first)/' 'elements of a vector share a draw'
+mutant cuda_bits cuda/apply.cuh 's/place\.step\.group_step, group\.weight_dtype/*place.t.steps, group.weight_dtype/' "draws go by the tensor's step"
+mutant cuda_bits cuda/finalize.cuh 's/if \(!idle \|\| synchronizes\) master/if (!idle) master/' 'a weight that only its look-ahead moved is not rounded'
+mutant cuda_bits cuda/finalize.cuh 's/group\.moves_idle != 0 \? group_step == 1 : first/first/' "a master begins at its tensor's first step where an average follows it before"
+mutant cuda_bits cuda/rule_sums.cuh 's/return \(begins \? weights : masters\)/return (masters)/' "a rule's first sums are of masters that have not begun"
+mutant cuda_bits cuda/elements.cuh 's/halves\(\) \? sizeof\(uint16_t\) : sizeof\(T\)/sizeof(T)/' 'chunks of halves begin where those of F32 do'
+mutant cuda_bits cuda/elements.cuh 's/return store_once\(half\(\) \+ i, Pack<uint16_t, n>\{\}\);/return store_once(whole() + i, Pack<T, n>{});/' 'twice as much of a gradient of halves is cleared'
+mutant cuda_bits cuda/description.cu 's/ \&\& reinterpret_cast<uintptr_t>\(t\.half\) % 8 == 0//' 'vectors of halves off their borders'
+mutant cuda_plan cuda/plan.cu 's/ \&\& \(gradient == nullptr \|\| bound\.dtype == dtype\)//' "a gradient's new type is not taken over"
 mutant cuda_plan cuda/plan.cu 's/if \(uploads >= kSlots\)/if (false)/' 'pinned memory is reused too early'
 mutant cuda_plan cuda/plan.cu 's/std::max\(plan->stale_end, i \+ 1\)/i + 1/' 'an address that changed is not copied'
 mutant cuda_plan cuda/plan.cu 's/if \(pinned != nullptr\) end/if (false) end/' 'pinned memory is not freed'

@@ -1,9 +1,9 @@
-// offsets_test - chunks, offsets and tickets of tensors beyond 2^31 elements, whose memory nobody has to have.
+// offsets_test - chunks, offsets, tickets and draws of tensors beyond 2^31 elements, whose memory nobody has to have.
 #include <cstdint>
 #include <vector>
 
 #include "check.h"
-#include "cuda/sums.cuh"
+#include "cuda/apply.cuh"
 #include "cuda/tickets.h"
 
 using namespace gatun;
@@ -53,14 +53,47 @@ void tickets_cover(const Description& description, const Large& large) {
         (long long)large.length, (long long)sums, (long long)chunks, (long long)updates, (long long)early);
 }
 
+// Weights around element 2^32, where another key begins, are rounded as one by one.
+void draws_cross_keys(int32_t dtype, bool aligned) {
+  constexpr int kCount = 2040;
+  const int64_t begin = (int64_t{1} << 32) - 1000 + !aligned;
+  alignas(16) static float masters[kCount];
+  alignas(16) static uint16_t halves[kCount];
+  for (int i = 0; i < kCount; ++i) masters[i] = 1 + float(i) / 10007;
+  const Rounding rounding{5, 7, 11, dtype, GATUN_STOCHASTIC};
+  simt::launch(1, kThreads, {3, 1}, [&] { round_masters(rounding, masters, halves, begin, kCount, aligned); });
+  int wrong = 0;
+  for (int i = 0; i < kCount; ++i) {
+    const int64_t element = begin + i;
+    const uint32_t draw = RoundingKey::of(5, 7, 11, element >> 32).draw(uint32_t(element));
+    wrong += halves[i] != (dtype == GATUN_BF16 ? random_bf16(masters[i], draw) : random_f16(masters[i], draw));
+  }
+  CHECK(wrong == 0, "%d of %d weights around element 2^32 are not rounded by their own draws", wrong, kCount);
+}
+
+// The last of so many elements of a type is where it is.
+void places(int32_t dtype, int64_t bytes) {
+  const Elements<float> elements{reinterpret_cast<unsigned char*>(uintptr_t{1} << 40), dtype};
+  const int64_t last = 2'999'999'999;
+  CHECK((elements + last).address - elements.address == bytes * last, "element %lld is %lld bytes on", (long long)last,
+        (long long)((elements + last).address - elements.address));
+}
+
 }  // namespace
 
 int main() {
+  for (const int32_t dtype : {GATUN_BF16, GATUN_F16})
+    for (const bool aligned : {true, false}) draws_cross_keys(dtype, aligned);
+  places(GATUN_F32, 4);
+  places(GATUN_BF16, 2);
   constexpr int64_t kLength = 3'000'000'000;
   for (const Large& large : {Large{kLength, kLength, false}, Large{kLength, 1, true}, Large{kLength, 3, true},
                              Large{kLength, 1'000'000, true}, Large{kLength, kLength / 3, true}}) {
     gatun_tensor tensor{};  // addresses are only handed on
     tensor.weight = reinterpret_cast<void*>(uintptr_t{1} << 40);
+    tensor.master = reinterpret_cast<void*>(uintptr_t{1} << 41);
+    tensor.gradient = reinterpret_cast<void*>(uintptr_t{1} << 42);
+    tensor.gradient_dtype = GATUN_BF16;
     tensor.length = large.length, tensor.rows = large.rows;
     tensor.flags = large.matrix ? GATUN_TENSOR_MATRIX : 0;
     const std::vector<gatun_tensor> tensors = {tensor, tensor};
@@ -70,6 +103,7 @@ int main() {
     group.tensors = tensors.data(), group.count = 2, group.counters = counters.data(), group.arguments = &arguments;
     group.transforms[0] = {1e-8, GATUN_STANDARDIZE, 1, 1, 0};
     group.transform_count = 1, group.rule = GATUN_RULE_SGD, group.dtype = GATUN_F32;
+    group.weight_dtype = GATUN_BF16;
     const Description description(&group, 1);
     const TensorEntry& second = description.tensors[1];
     CHECK(second.first_chunk == description.tensors[0].geometry.chunks, "the second tensor begins at chunk %lld",
@@ -79,6 +113,9 @@ int main() {
     if (large.matrix)
       CHECK(description.means_bytes >= 16 * large.rows && description.means_bytes < 16 * large.rows + 32,
             "%lld bytes of means for %lld rows", (long long)description.means_bytes, (long long)large.rows);
+    CHECK(second.half == tensor.weight && second.weight == tensor.master && second.aligned == 1 &&
+              description.gradients[1].dtype == GATUN_BF16,
+          "a BF16 tensor's weight, master or gradient are not where they are");
     chunks_cover(second.geometry, large);
     tickets_cover(description, large);
   }

@@ -1,4 +1,4 @@
-// specs.h - the optimizers and the shapes that the tests go through.
+// specs.h - the optimizers, the types and the shapes that the tests go through.
 #pragma once
 #include <vector>
 
@@ -115,6 +115,23 @@ inline std::vector<Spec> other_specs(bool with_sums) {
        })
     specs.push_back(spec);
   return specs;
+}
+
+inline std::string name_of(const Types& types) {
+  const char* names[] = {"arithmetic's", "F32", "F64", "BF16", "F16"};
+  return std::string(" with ") + names[types.weight + 1] + " weights, " + names[types.gradient + 1] + " gradients, " +
+         (types.rounding == GATUN_STOCHASTIC ? "stochastic" : "nearest");
+}
+
+// Every pair of types but F32 with F32, and both ways to round where anything is rounded.
+inline std::vector<Types> all_types() {
+  std::vector<Types> all;
+  for (const int32_t weight : {GATUN_F32, GATUN_BF16, GATUN_F16})
+    for (const int32_t gradient : {GATUN_F32, GATUN_BF16, GATUN_F16})
+      for (const int32_t rounding : {GATUN_NEAREST, GATUN_STOCHASTIC})
+        if (weight != GATUN_F32 || (gradient != GATUN_F32 && rounding == GATUN_NEAREST))
+          all.push_back({weight, gradient, rounding, 20261121});
+  return all;
 }
 
 // Sizes at every border there is: registers, lanes (32), chunks (2048), powers of two around them; rows of 1, 9, 577,

@@ -88,7 +88,8 @@ void require_reachable(const gatun::Tables& tables) {
     require(tensor.steps, "a step counter");
     if (tensor.geometry.length == 0) continue;
     require(tensor.weight, "a weight");
-    require(tables.gradients[i], "a gradient");
+    require(tensor.half, "a weight of BF16 or F16");
+    require(tables.gradients[i].address, "a gradient");
     for (const void* slot : tensor.state) require(slot, "a state tensor");
   }
 }
