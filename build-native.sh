@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds the native libraries: libgatun.so and, where nvcc is found, libgatun_cuda.so. Quiet when nothing is to be done.
 #   --cuda=auto|on|off     the CUDA backend: if nvcc is there (default), or fail without it, or not at all
-#   --sanitize=LIST        address,undefined or thread; such libraries are for the C++ tests, not for the JVM
+#   --sanitize=LIST        address,undefined or thread, for the C++ tests; a JVM needs LD_PRELOAD=DIR/libasan.so for the first
 #   --test                 build the C++ tests too, and run them; --test=nightly: also those that take minutes; =build: run none
 #   --emulator             build the CUDA backend over an emulated GPU, too, into DIR-emulated: for the Java tests
 #   --arch=LIST            CUDA architectures as CMake writes them (default "80-real;90-real;100-real;100-virtual")
@@ -107,6 +107,8 @@ install_file() {
 install_file "$build/libgatun.so" "$output/libgatun.so"
 install_file "$build/libgatun_cuda.so" "$output/libgatun_cuda.so"
 install_file "$build/abi_dump" "$output/abi_dump"
+# What has to be loaded before a JVM's own libraries.
+[[ $sanitize != address* ]] || ln -sf "$("${CXX:-g++}" -print-file-name=libasan.so)" "$output/libasan.so"
 if [ $emulator = ON ]; then # a folder of the same names, for -Dgatun.library.path
   mkdir -p "$output-emulated"
   install_file "$build/libgatun.so" "$output-emulated/libgatun.so"

@@ -167,6 +167,9 @@ public final class NativeLibrary {
             System.load(path.toString());
         } catch (UnsatisfiedLinkError e) {
             return e.getMessage();
+        } catch (IllegalCallerException e) {
+            String modules = NativeLibrary.class.getModule().isNamed() ? "dev.gatun,dev.gatun.bindings" : "ALL-UNNAMED";
+            throw notLoaded(List.of(path + ": " + e.getMessage()), "start java with --enable-native-access=" + modules);
         }
         // Asked through the lookup first: a library without this function is not Gatun's, and should be named.
         if (SymbolLookup.loaderLookup().find("gatun_abi_version").isEmpty()) {

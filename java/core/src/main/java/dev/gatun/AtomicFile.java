@@ -9,7 +9,8 @@ import java.util.List;
 
 /**
  * Replaces a file so that at any instant, through a crash or a power failure, either the old one or the new one is
- * there whole: written aside in the same folder, synced, renamed over the old one, the folder synced.
+ * there whole: written aside in the same folder, synced, renamed over the old one, the folder synced. So it is when
+ * several threads or processes replace one file at once: the last rename wins.
  */
 final class AtomicFile {
     /** As much as one ByteBuffer view of a segment is asked to have; it could have 2 GiB - 1. */
@@ -22,23 +23,22 @@ final class AtomicFile {
         if (absolute.getFileName() == null) {
             throw new IOException(file + " is a folder: name a file in it");
         }
-        Path aside = absolute.resolveSibling(absolute.getFileName() + ".tmp");
-        try {
-            try (FileChannel channel = calls.create(aside)) {
-                for (MemorySegment segment : content) {
-                    write(channel, segment, calls);
-                }
-                calls.force(channel);
-            }
-            calls.move(aside, absolute);
-            calls.forceFolder(absolute.getParent());
-        } catch (IOException | RuntimeException e) {
+        try (Aside aside = Aside.create(absolute, calls)) {
             try {
-                calls.delete(aside);
-            } catch (IOException | RuntimeException leftover) {
-                e.addSuppressed(leftover);
+                for (MemorySegment segment : content) {
+                    write(aside.channel(), segment, calls);
+                }
+                calls.force(aside.channel());
+                calls.move(aside.path(), absolute);
+                calls.forceFolder(absolute.getParent());
+            } catch (IOException | RuntimeException e) {
+                try {
+                    calls.delete(aside.path());
+                } catch (IOException | RuntimeException leftover) {
+                    e.addSuppressed(leftover);
+                }
+                throw e;
             }
-            throw e;
         }
     }
 

@@ -10,10 +10,9 @@ import java.nio.file.StandardOpenOption;
 
 /** The calls by which a file is replaced; tests put others in their place, which fail or stop at any of them. */
 interface FileCalls {
-    /** Opens a new file for writing; one that is there is emptied. */
+    /** Makes a new file for writing; fails if it is there. */
     default FileChannel create(Path file) throws IOException {
-        return FileChannel.open(
-                file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+        return FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     }
 
     /** Writes some of the bytes, as a channel does. */

@@ -75,7 +75,7 @@ class AllocationTest {
     }
 
     /** com.sun.management.ThreadMXBean, in a module that the tested one does not read. */
-    private static MethodHandle allocatedBytes() throws ReflectiveOperationException {
+    static MethodHandle allocatedBytes() throws ReflectiveOperationException {
         Object bean = Class.forName("java.lang.management.ManagementFactory")
                 .getMethod("getThreadMXBean")
                 .invoke(null);

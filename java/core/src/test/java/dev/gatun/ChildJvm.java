@@ -9,6 +9,7 @@ import java.net.URL;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** A JVM of its own, for what must not happen in the one that runs the tests. */
@@ -20,6 +21,11 @@ final class ChildJvm {
 
     /** Starts one with these arguments to java. */
     static Process start(Path folder, List<String> arguments) throws IOException {
+        return start(folder, arguments, Map.of());
+    }
+
+    private static Process start(Path folder, List<String> arguments, Map<String, String> environment)
+            throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("--illegal-native-access=deny");
@@ -27,15 +33,21 @@ final class ChildJvm {
         command.add("-XX:-CreateCoredumpOnCrash");
         command.add("-XX:ErrorFile=/dev/null");
         command.addAll(arguments);
-        return new ProcessBuilder(command)
-                .directory(folder.toFile())
-                .redirectErrorStream(true)
-                .start();
+        ProcessBuilder builder =
+                new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        return builder.start();
     }
 
     /** Starts one and waits for its end. */
     static Result run(Path folder, List<String> arguments) throws IOException, InterruptedException {
-        Process process = start(folder, arguments);
+        return run(folder, arguments, Map.of());
+    }
+
+    /** The same, with these variables in its environment. */
+    static Result run(Path folder, List<String> arguments, Map<String, String> environment)
+            throws IOException, InterruptedException {
+        Process process = start(folder, arguments, environment);
         String output = new String(process.getInputStream().readAllBytes());
         if (!process.waitFor(60, TimeUnit.SECONDS)) {
             process.destroyForcibly();
