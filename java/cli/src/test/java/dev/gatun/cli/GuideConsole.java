@@ -26,13 +26,15 @@ final class GuideConsole {
 
     private final String name;
     private final Path folder;
+    private final String text;
     private final List<Command> commands = new ArrayList<>();
 
     /** Reads a page; file names on it without a folder are files of {@code folder}, others of the repository. */
     GuideConsole(String name, Path folder) throws IOException {
         this.name = name;
         this.folder = folder;
-        Matcher blocks = BLOCK.matcher(Files.readString(ROOT.resolve("docs").resolve(name)));
+        text = Files.readString(ROOT.resolve("docs").resolve(name));
+        Matcher blocks = BLOCK.matcher(text);
         while (blocks.find()) {
             for (String part : blocks.group(1).split("(?m)^\\$ ")) {
                 if (!part.isBlank()) {
@@ -41,6 +43,11 @@ final class GuideConsole {
                 }
             }
         }
+    }
+
+    /** The whole page. */
+    String text() {
+        return text;
     }
 
     int commands() {
@@ -89,11 +96,11 @@ final class GuideConsole {
         Matcher ending = CODE.matcher(line);
         int code = ending.find() ? Integer.parseInt(ending.group(1)) : 0;
         Matcher words = WORD.matcher(ending.replaceAll(""));
+        assertThat(words.find() && words.group().equals("./gatun")).as(line).isTrue();
         List<Object> arguments = new ArrayList<>();
         while (words.find()) {
             arguments.add(words.group(1) != null ? words.group(1) : place(words.group(2)));
         }
-        assertThat(arguments.removeFirst()).isEqualTo("./gatun");
         Run run = Run.of(arguments.toArray());
         assertThat(run.code())
                 .as("docs/" + name + ": " + line + "\n" + run.out() + run.err())
