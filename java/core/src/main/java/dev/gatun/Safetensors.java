@@ -90,11 +90,7 @@ public final class Safetensors {
      * @throws IllegalArgumentException if there is none of the name, or its type is not a {@link DType}
      */
     public Tensor tensor(String name) {
-        SafetensorsHeader.Entry entry = header.entries().get(name);
-        if (entry == null) {
-            throw new IllegalArgumentException(
-                    file + " has no tensor '" + name + "'" + Nearest.hint(name, List.copyOf(names())));
-        }
+        SafetensorsHeader.Entry entry = entry(name);
         DType dtype = Arrays.stream(DType.values())
                 .filter(type -> type.name().equals(entry.dtype()))
                 .findFirst()
@@ -107,8 +103,32 @@ public final class Safetensors {
                     .copyFrom(memory)
                     .asReadOnly();
         }
-        return Tensor.of(
-                memory, dtype, entry.shape().stream().mapToLong(Long::longValue).toArray());
+        return Tensor.of(memory, dtype, shape(name));
+    }
+
+    /** A tensor's type as the file spells it: F32, BF16, I64, ... */
+    public String type(String name) {
+        return entry(name).dtype();
+    }
+
+    /** A tensor's sizes, whatever its type. */
+    public long[] shape(String name) {
+        return entry(name).shape().stream().mapToLong(Long::longValue).toArray();
+    }
+
+    /** The bytes of a tensor, whatever its type, as they lie in the file; read-only. */
+    public MemorySegment bytes(String name) {
+        SafetensorsHeader.Entry entry = entry(name);
+        return data.asSlice(entry.begin(), entry.end() - entry.begin());
+    }
+
+    private SafetensorsHeader.Entry entry(String name) {
+        SafetensorsHeader.Entry entry = header.entries().get(name);
+        if (entry == null) {
+            throw new IllegalArgumentException(
+                    file + " has no tensor '" + name + "'" + Nearest.hint(name, List.copyOf(names())));
+        }
+        return entry;
     }
 
     /**
@@ -118,12 +138,6 @@ public final class Safetensors {
     public static void write(Path file, Map<String, String> metadata, Map<String, Tensor> tensors) throws IOException {
         SafetensorsHeader header = describe(metadata, tensors);
         AtomicFile.replace(file, content(headerBytes(header), header, tensors), FileCalls.SYSTEM);
-    }
-
-    /** The raw bytes of a tensor of any type. */
-    MemorySegment bytes(String name) {
-        SafetensorsHeader.Entry entry = header.entries().get(name);
-        return data.asSlice(entry.begin(), entry.end() - entry.begin());
     }
 
     /** The length and the header as they stand in the file. */

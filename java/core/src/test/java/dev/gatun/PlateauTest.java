@@ -235,6 +235,20 @@ class PlateauTest {
         }
     }
 
+    /** The first group's schedule would have taken its state; the second's refuses, and both stay. */
+    @Test
+    void ofSeveralSchedulesAllOrNoneAreRestored() {
+        Schedule first = Schedule.parse("plateau(patience=0)", 1);
+        Schedule second = Schedule.parse("plateau(mode=max)", 1);
+        first.observe(1);
+        List<String> before = List.of(first.state(), second.state());
+        String saved = "mode min, best 0.5, bad 3, cooldown 0, reductions 2";
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Schedules.restoreAll(List.of(first, second), List.of(saved, saved)))
+                .withMessageContaining("mode max");
+        assertThat(List.of(first.state(), second.state())).isEqualTo(before);
+    }
+
     /** Steps of SGD with a gradient of ones: the weight is minus the sum of the rates. */
     private static final class Training implements AutoCloseable {
         final Schedule schedule;

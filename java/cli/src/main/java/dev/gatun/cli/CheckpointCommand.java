@@ -2,6 +2,7 @@ package dev.gatun.cli;
 
 import dev.gatun.Checkpoint;
 import dev.gatun.CheckpointException;
+import dev.gatun.DType;
 import dev.gatun.Safetensors;
 import dev.gatun.Tensor;
 import java.io.IOException;
@@ -48,25 +49,32 @@ final class CheckpointCommand implements Runnable {
         int width = width(saved.names());
         out.printf("  %-" + width + "s  %-4s  %-20s  %12s  %12s%n", "tensor", "type", "shape", "norm", "largest");
         for (String name : saved.names()) {
-            Tensor tensor = saved.tensor(name);
-            double squares = 0;
-            double largest = 0;
-            for (long i = 0; i < tensor.length(); i++) {
-                double value = tensor.get(i);
-                squares += value * value;
-                largest = Math.max(largest, Math.abs(value));
-            }
             out.printf(
-                    Locale.ROOT,
-                    "  %-" + width + "s  %-4s  %-20s  %12.6g  %12.6g%n",
+                    "  %-" + width + "s  %-4s  %-20s  %s%n",
                     name,
-                    tensor.dtype(),
-                    Arrays.toString(tensor.shape()),
-                    Math.sqrt(squares),
-                    largest);
+                    saved.type(name),
+                    Arrays.toString(saved.shape(name)),
+                    isRead(saved.type(name)) ? magnitude(saved.tensor(name)) : "%12s  %12s".formatted("-", "-"));
         }
         out.flush();
         return 0;
+    }
+
+    /** Its norm and its largest value. */
+    private static String magnitude(Tensor tensor) {
+        double squares = 0;
+        double largest = 0;
+        for (long i = 0; i < tensor.length(); i++) {
+            double value = tensor.get(i);
+            squares += value * value;
+            largest = Math.max(largest, Math.abs(value));
+        }
+        return String.format(Locale.ROOT, "%12.6g  %12.6g", Math.sqrt(squares), largest);
+    }
+
+    /** Whether values of a type are read; of others, such as the I64 counters in PyTorch's files, only the bits are. */
+    static boolean isRead(String type) {
+        return Arrays.stream(DType.values()).anyMatch(dtype -> dtype.name().equals(type));
     }
 
     @Command(

@@ -11,6 +11,9 @@ import dev.gatun.Safetensors;
 import dev.gatun.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -100,6 +103,32 @@ class CheckpointCommandTest {
         Path other = folder.resolve("other.safetensors");
         Safetensors.write(other, Map.of(), Map.of("w", weight));
         assertThat(Run.of("checkpoint", "diff", file, other).out()).contains("3.00000       2.00000");
+    }
+
+    /** PyTorch's models have counters; their bits are compared, and convert leaves them out when it is told to. */
+    @Test
+    void typesThatAreNotReadAreShownAndCompared() throws IOException {
+        Path first = counters(folder.resolve("first"), 1);
+        Path second = counters(folder.resolve("second"), 2);
+        assertThat(Run.of("checkpoint", "show", first).out()).containsPattern("batches +I64 +\\[\\] +- +-");
+        Run diff = Run.of("checkpoint", "diff", first, second);
+        assertThat(diff.code()).isEqualTo(1);
+        assertThat(diff.out()).contains("differ  values of I64 are not read", "1 of 2 tensors differ");
+        assertThat(Run.of("checkpoint", "diff", first, first).code()).isZero();
+        Path made = folder.resolve("made");
+        refusedConversion("leave it out if it is no parameter", "--optimizer", "adam", first, made);
+        Run run = Run.of("checkpoint", "convert", "--optimizer", "adam", "--leave-out", "*batches", first, made);
+        assertThat(run.out()).contains("1 parameters", "left out: bn.batches");
+    }
+
+    private static Path counters(Path file, int count) throws IOException {
+        String header = "{\"bn.batches\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
+                + "\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}";
+        ByteBuffer bytes = ByteBuffer.allocate(8 + header.length() + 12).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putLong(header.length())
+                .put(header.getBytes(StandardCharsets.UTF_8))
+                .putLong(count);
+        return Files.write(file, bytes.array());
     }
 
     @Test
