@@ -14,7 +14,7 @@
 
 #include "gatun.h"
 
-#define GATUN_CUDA_BACKEND_ABI 5
+#define GATUN_CUDA_BACKEND_ABI 6
 #define GATUN_CUDA_BACKEND_SYMBOL "gatun_cuda_backend"
 
 #ifdef __cplusplus
@@ -68,6 +68,8 @@ typedef struct GatunCudaBackend {
   int32_t (*plan_report)(GatunCudaPlan* plan, gatun_step_report* report);
   /* the squared norm of every tensor's gradient, as the last sums found it */
   int32_t (*plan_squares)(GatunCudaPlan* plan, double* squares);
+  /* asynchronous; of 4-byte words, at addresses that are multiples of 4 */
+  int32_t (*traffic)(GatunCudaContext* context, void* const* arrays, int32_t count, int32_t written, int64_t words);
 
   const char* (*error_name)(int32_t error);   /* "cudaErrorMemoryAllocation" */
   const char* (*error_string)(int32_t error); /* "out of memory" */

@@ -144,7 +144,6 @@ void gatun_context::copy(void* destination, const void* source, int64_t bytes) {
 }
 
 void gatun_context::traffic(void* const* arrays, int32_t count, int32_t written, int64_t length, int32_t dtype) {
-  if (pool == nullptr) fail(GATUN_UNAVAILABLE, "traffic: only the CPU backend measures it");
   const int32_t most = written == 0 ? GATUN_MAX_STATE : 2, read = count - written;
   if (written < 0 || written > GATUN_MAX_STATE || read < 0 || read > most)
     fail(
@@ -158,6 +157,10 @@ void gatun_context::traffic(void* const* arrays, int32_t count, int32_t written,
   if (length < 0) fail(GATUN_INVALID_ARGUMENT, "length: %lld; must be 0 or more", (long long)length);
   if (dtype != GATUN_F32 && dtype != GATUN_F64) fail(GATUN_INVALID_ARGUMENT, "dtype: %d; must be a gatun_dtype", dtype);
   const size_t words = size_t(length) * (dtype == GATUN_F64 ? 2 : 1), lines = words / 16;
+  if (cuda != nullptr) {
+    cuda_check(cuda_backend()->traffic(cuda, arrays, count, written, int64_t(words)), "moving memory on the GPU");
+    return;
+  }
   const int n = pool->threads();
   const std::lock_guard<std::mutex> guard(lock);
   pool->run(n, [&](int i) {

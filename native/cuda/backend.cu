@@ -11,6 +11,7 @@
 
 #include "core/backend.h"
 #include "cuda/plan.h"
+#include "cuda/traffic.h"
 
 using gatun::checked;
 using gatun::checked_end;
@@ -209,6 +210,7 @@ const GatunCudaBackend backend = {
     gatun::plan_run,
     gatun::plan_report,
     gatun::plan_squares,
+    gatun::traffic,
     error_name,
     error_string,
     error_status,

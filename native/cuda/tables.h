@@ -108,6 +108,14 @@ struct Unit {
 // kConcludes, alone, is what k_fused leaves over.
 enum : int32_t { kJudges = 1, kAdvances = 2, kConcludes = 4 };
 
+// What k_traffic moves: words of the first `written` arrays are read and written, those of the others only read.
+struct Traffic {
+  float* arrays[GATUN_MAX_STATE + 2];
+  int64_t words;
+  uint32_t mask;  // 0, which the compiler does not know
+  int32_t aligned;
+};
+
 // Everything a kernel is told, passed by value.
 struct Tables {
   const TensorEntry* tensors;
@@ -145,6 +153,7 @@ struct Tables {
   int32_t stages;   // of finalize, for the block that ends this launch
   int32_t clips;    // the most clips that any group has
   int32_t again;    // k_rule_sums: of transformed gradients, once finalize has begun
+  Traffic traffic;
 };
 
 }  // namespace gatun

@@ -288,8 +288,8 @@ GATUN_API gatun_status gatun_apply(gatun_plan* plan, const gatun_step_arguments*
 
 /*
  * Moves memory as a step does and computes next to nothing: the limit a step is measured against. Reads all arrays and
- * writes back the first `written` (0: it only reads), each of `length` elements, with the context's threads. Values
- * keep their bits.
+ * writes back the first `written` (0: it only reads), each of `length` elements: with the context's threads, or in the
+ * order of its stream. Values keep their bits.
  */
 GATUN_API gatun_status gatun_traffic(gatun_context* context, void* const* arrays, int32_t count, int32_t written,
                                      int64_t length, int32_t dtype);

@@ -171,6 +171,38 @@ void gradient_types() {
   }
 }
 
+// Memory is moved and keeps its bits, NaNs' too, for every number of arrays, at any address.
+void traffic() {
+  gatun_emulator_order(3, 2, 2);
+  CudaContext context;
+  for (int32_t written = 0; written <= GATUN_MAX_STATE; ++written)
+    for (int32_t read = written == 0; read <= (written == 0 ? GATUN_MAX_STATE : 2); ++read)
+      for (const bool misaligned : {false, true}) {
+        const int32_t count = written + read;
+        const int64_t length = 5001;
+        std::vector<Buffer> buffers;
+        std::vector<DeviceArray> arrays;
+        std::vector<void*> addresses;
+        for (int32_t k = 0; k < count; ++k) {
+          buffers.emplace_back(length, GATUN_F32);
+          for (int64_t i = 0; i < length; ++i)
+            static_cast<uint32_t*>(buffers.back().data())[i] = uint32_t(i * 2654435761);
+          arrays.emplace_back(context, buffers.back(), misaligned && k == count - 1);
+          addresses.push_back(arrays.back().data());
+        }
+        const long long launches = gatun_emulator_launches();
+        CHECK_OK(gatun_traffic(context.get(), addresses.data(), count, written, length, GATUN_F32));
+        CHECK(gatun_emulator_launches() - launches == 1, "traffic makes %lld launches",
+              gatun_emulator_launches() - launches);
+        for (int32_t k = 0; k < count; ++k) {
+          Buffer after(length, GATUN_F32);
+          arrays[size_t(k)].download(after);
+          CHECK(std::memcmp(after.data(), buffers[size_t(k)].data(), after.bytes()) == 0,
+                "traffic of %d arrays, %d written: array %d has other bits", count, written, k);
+        }
+      }
+}
+
 // Inputs of a captured step change with every replay, and grow beyond the memory that their parts had.
 void captured_inputs() {
   gatun_emulator_order(9, 3, 2);
@@ -288,6 +320,7 @@ bool life_with_fault(long long n) {
   if (told(gatun_memory_allocate(context, 1000, 0, &memory), "allocate")) {
     if (told(gatun_memory_allocate(context, 1000, 1, &pinned), "allocate pinned")) {
       told(gatun_memory_copy(context, memory, pinned, 1000), "copy");
+      told(gatun_traffic(context, &memory, 1, 1, 250, GATUN_F32), "traffic");
       told(gatun_context_synchronize(context), "synchronize");
       told(gatun_memory_free(context, pinned, 1), "free pinned");
     }
@@ -379,6 +412,7 @@ int main(int argc, char** argv) {
   few_calls();
   for (const bool fused : {false, true}) capture(fused);
   gradient_types();
+  traffic();
   captured_inputs();
   environment();
   faults();

@@ -65,6 +65,11 @@ check() { # CARD NAME
         bad("loads of gradients are not 16 bytes wide")
       if (kernel ~ /k_reduce/ && !halves["ld.global.cg"]) bad("loads of BF16 and F16 are not of four at once")
       if (kernel ~ /k_fused/ && !seen["ld.global.cg.v4.f32"]) bad("loads of gradients to be summed are not v4.f32")
+      if (kernel ~ /k_traffic/) {  # written, then only read: all of them on their way at once
+        split(kernel, part, /Li|E/)
+        if (seen["ld.global.cs.v4.f32"] != part[2] + part[4] || seen["st.global.cs.v4.f32"] < part[2])
+          bad("does not load and store each array 16 bytes at a time")
+      }
       if (kernel ~ /k_(reduce|fused)/ && !seen["fma.rn.f64"]) bad("has no fma in its sums")
     }
     match($0, /\.entry [A-Za-z0-9_]+/) {
@@ -115,7 +120,7 @@ for card in ${GATUN_GATE_CARDS:-80 90 100}; do
   done
   for process in "${running[@]}"; do wait "$process" || exit 1; done
   for source in "${files[@]}"; do check "$card" "$(basename "$source" .cu)"; done
-  for kernel in k_apply k_reduce k_rule_sums k_fused k_finalize; do
+  for kernel in k_apply k_reduce k_rule_sums k_fused k_finalize k_traffic; do
     grep -q "\.entry .*$kernel" "$work/$card".*.ptx || { echo "gates_cuda: sm_$card has no $kernel" >&2; failures=1; }
   done
 done

@@ -38,7 +38,7 @@ run() {
 }
 kernels=(cuda/plan.cu)
 for part in "$native"/cuda/kernels_*.cu; do kernels+=("cuda/$(basename "$part")"); done
-for source in cuda/backend.cu cuda/description.cu cuda/tickets.cu test/emulator/simt.cpp \
+for source in cuda/backend.cu cuda/description.cu cuda/tickets.cu cuda/traffic.cu test/emulator/simt.cpp \
   test/emulator/runtime.cpp test/emulator/memory.cpp; do
   compile $source || { cat "$copy/log"; exit 1; }
 done

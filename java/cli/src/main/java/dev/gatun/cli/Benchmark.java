@@ -228,7 +228,6 @@ final class Benchmark implements AutoCloseable {
         prepareLoops(loops.keySet());
     }
 
-    /** On a GPU the copy takes the place of the loops: there a step is measured against it. */
     private void prepareLoops(Collection<Passes> loops) {
         List<MemorySegment> arrays = new ArrayList<>();
         DType wide = dtype.arithmetic();
@@ -243,10 +242,6 @@ final class Benchmark implements AutoCloseable {
         }
         for (Passes loop : loops) {
             int count = loop.arrays();
-            if (device.kind() == Device.Kind.CUDA) {
-                contenders.add(Contender.loop(2 * dtype.bytes(), copy(arrays.get(0), arrays.get(1))));
-                continue;
-            }
             List<MemorySegment> moved = arrays.subList(0, count);
             if (wide == dtype) {
                 List<MemorySegment> first = arrays.subList(0, loop.before());
