@@ -19,6 +19,10 @@ final class Check {
         return require(value > 0 && value <= Double.MAX_VALUE, parameter, value, "above 0 and finite");
     }
 
+    static double atLeastOne(String parameter, double value) {
+        return require(value >= 1 && value <= Double.MAX_VALUE, parameter, value, "1 or more and finite");
+    }
+
     /** A factor of an exponential average whose bias is corrected by 1 / (1 - b^t): 1 itself is out. */
     static double belowOne(String parameter, double value) {
         return require(value >= 0 && value < 1, parameter, value, "0 or more and below 1");

@@ -45,7 +45,7 @@ final class Elementary {
      */
     static double power(double base, double exponent) {
         long whole = (long) exponent;
-        double fraction = exponent - whole;
+        double fraction = exponent < 1L << 53 ? exponent - whole : 0;
         double result = power(base, whole);
         for (double root = base; fraction > 0 && root < 1; fraction *= 2) {
             if (fraction >= 1) {

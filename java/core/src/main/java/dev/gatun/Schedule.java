@@ -112,8 +112,8 @@ public interface Schedule {
      * As {@link #oneCycle(long)} with other numbers.
      *
      * @param pctStart share of the steps on the way up, 0 or more and below 1
-     * @param divFactor it begins at lr / divFactor; above 0
-     * @param finalDivFactor it ends at lr / divFactor / finalDivFactor; above 0
+     * @param divFactor it begins at lr / divFactor; 1 or more
+     * @param finalDivFactor it ends at lr / divFactor / finalDivFactor; 1 or more
      */
     static Schedule oneCycle(long total, double pctStart, double divFactor, double finalDivFactor) {
         return new Schedules.OneCycle(total, pctStart, divFactor, finalDivFactor);

@@ -98,8 +98,8 @@ final class Schedules {
         OneCycle {
             Check.atLeast("total", length, 1);
             pctStart = Check.belowOne("pctStart", pctStart);
-            divFactor = Check.aboveZero("divFactor", divFactor);
-            finalDivFactor = Check.aboveZero("finalDivFactor", finalDivFactor);
+            divFactor = Check.atLeastOne("divFactor", divFactor);
+            finalDivFactor = Check.atLeastOne("finalDivFactor", finalDivFactor);
         }
 
         OneCycle(long length) {
@@ -218,7 +218,8 @@ final class Schedules {
 
         @Override
         public long length() {
-            return next.length() == Long.MAX_VALUE ? Long.MAX_VALUE : first.length() + next.length();
+            long sum = first.length() + next.length();
+            return next.length() == Long.MAX_VALUE || sum < 0 ? Long.MAX_VALUE : sum;
         }
 
         @Override

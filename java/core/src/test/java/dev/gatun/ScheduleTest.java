@@ -127,6 +127,18 @@ class ScheduleTest {
         }
     }
 
+    /** Numbers that nobody trains with, and that a fuzzer finds. */
+    @Test
+    void extremesEnd() {
+        assertThat(Schedule.polynomial(10, 1e300).rate(2, 1)).isZero();
+        assertThat(Schedule.polynomial(10, 1e300).rate(1, 1)).isEqualTo(1);
+        assertThat(Schedule.polynomial(Long.MAX_VALUE - 1, 0.5).rate(Long.MAX_VALUE, 1))
+                .isZero();
+        Schedule long2 = Schedule.constant(Long.MAX_VALUE - 1).then(Schedule.constant(Long.MAX_VALUE - 1));
+        assertThat(long2.length()).isEqualTo(Long.MAX_VALUE);
+        assertThat(Schedule.oneCycle(5, 0.3, 1, Double.MAX_VALUE).rate(5, 1)).isLessThan(1e-300);
+    }
+
     @Test
     void milestonesIncrease() {
         for (List<Long> milestones : List.of(List.<Long>of(), List.of(0L), List.of(3L, 3L), List.of(5L, 4L))) {
@@ -239,7 +251,7 @@ class ScheduleTest {
                 "polynomial(0)             | 0  | the polynomial ends at step 0, and begins only after step 0",
                 "onecycle(100, pct=0.5)    | 14 | 'onecycle' has no key 'pct'",
                 "onecycle(100, div_factor) | 24 | 'div_factor' has no value: write div_factor=",
-                "onecycle(100, div_factor=0)  | 0  | divFactor must be above 0",
+                "onecycle(100, div_factor=0)  | 0  | divFactor must be 1 or more",
                 "onecycle(100, pct_start=1)   | 0  | pctStart must be 0 or more and below 1, and is 1.0",
                 "onecycle(pct_start=0.1, pct_start=0.2) | 24 | 'pct_start' is given twice",
                 "multistep(10)             | 10 | multistep ends with its factor",
