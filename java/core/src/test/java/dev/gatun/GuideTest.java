@@ -102,6 +102,16 @@ class GuideTest {
         }
     }
 
+    @Test
+    void theIndexHasEveryPage() throws IOException {
+        String index = Files.readString(ROOT.resolve("docs/README.md"));
+        try (Stream<Path> pages = Files.list(ROOT.resolve("docs"))) {
+            pages.map(page -> page.getFileName().toString())
+                    .filter(name -> name.endsWith(".md") && !name.equals("README.md"))
+                    .forEach(name -> assertThat(index).contains("](" + name + ")"));
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("pages")
     void linksLeadSomewhere(Path page) throws IOException {
