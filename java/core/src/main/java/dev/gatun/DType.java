@@ -35,7 +35,7 @@ public enum DType {
     }
 
     /** Whether it is BF16 or F16: weights then have masters in F32. */
-    boolean isHalf() {
+    public boolean isHalf() {
         return bytes == 2;
     }
 

@@ -14,6 +14,8 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>A view does not keep its array alive. It is valid until the array, or the {@code NDManager} that owns it, is
  * closed; reading or writing it afterwards is undefined, as it is for every native pointer.
+ *
+ * <p>BFLOAT16 is not among the types: DJL 0.35 has its name, but its PyTorch engine ends the process when an array of it is made.
  */
 public final class DjlTensors {
     private DjlTensors() {}
@@ -21,7 +23,7 @@ public final class DjlTensors {
     /**
      * A view of an array's memory, usable from every thread.
      *
-     * @param array a dense, contiguous FLOAT32 or FLOAT64 array of DJL's PyTorch engine, on the CPU or on a GPU
+     * @param array a dense, contiguous FLOAT32, FLOAT64 or FLOAT16 array of DJL's PyTorch engine, on the CPU or on a GPU
      * @return a tensor of the same shape at the same address
      * @throws IllegalArgumentException if the array is of another engine or type, sparse, or not contiguous
      * @throws IllegalStateException if the array is closed
@@ -66,9 +68,10 @@ public final class DjlTensors {
         return switch (array.getDataType()) {
             case FLOAT32 -> DType.F32;
             case FLOAT64 -> DType.F64;
+            case FLOAT16 -> DType.F16;
             default ->
                 throw new IllegalArgumentException(describe(array) + " has type " + array.getDataType()
-                        + "; FLOAT32 and FLOAT64 are possible, convert it with toType()");
+                        + "; FLOAT32, FLOAT64 and FLOAT16 are possible, convert it with toType()");
         };
     }
 

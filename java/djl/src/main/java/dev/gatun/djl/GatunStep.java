@@ -5,10 +5,14 @@ import ai.djl.nn.Block;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.gatun.Device;
+import dev.gatun.LossScaling;
 import dev.gatun.Mirror;
 import dev.gatun.Optimizer;
+import dev.gatun.OptimizerBuilder;
+import dev.gatun.OptimizerListener;
 import dev.gatun.Parameter;
 import dev.gatun.ParameterGroup;
+import dev.gatun.Rounding;
 import dev.gatun.Rule;
 import dev.gatun.Schedule;
 import dev.gatun.StepReport;
@@ -40,6 +44,10 @@ import java.util.Objects;
  * frozen parameters are left alone; a parameter that is frozen later is skipped from then on, and goes on when it is
  * unfrozen. Rules that look at what layers are fed with see it where layers are in a {@link FedBlock}. Gradients add up over several backward passes until a step is taken. Like the {@link Optimizer} it is
  * made of, it belongs to the thread that built it.
+ *
+ * <p>Arrays may be FLOAT32, FLOAT64 or FLOAT16. One of FLOAT16 has an F32 master here, which the rule works on; after
+ * {@link #load}, or a step, the array is its rounding. What is written into such an array afterwards, the next step
+ * overwrites.
  */
 public final class GatunStep implements AutoCloseable {
     private final List<BlockParameters.Entry> trained;
@@ -72,7 +80,7 @@ public final class GatunStep implements AutoCloseable {
             mirror = made;
             ParameterGroup group =
                     ParameterGroup.of(builder.rule, mirror.parameters()).withSchedule(builder.schedule);
-            optimizer = Optimizer.builder(builder.device)
+            optimizer = builder.options
                     .group(group)
                     .checkFinite(builder.checkFinite)
                     .zeroGradients(true)
@@ -181,6 +189,14 @@ public final class GatunStep implements AutoCloseable {
     }
 
     /**
+     * What to multiply the loss with before the backward passes of the next step, which divides by it; ask again after every
+     * step. 1 without {@link Builder#lossScaling}.
+     */
+    public double lossScale() {
+        return optimizer.lossScale();
+    }
+
+    /**
      * What the last step did; a step with a NaN or an infinity in a gradient is refused, and this names the parameter.
      */
     public StepReport report() {
@@ -229,11 +245,13 @@ public final class GatunStep implements AutoCloseable {
         private Schedule schedule = Schedule.constant();
         private boolean decayVectors = true;
         private boolean checkFinite = true;
+        private final OptimizerBuilder options;
 
         private Builder(Block block, Device device, Rule rule) {
             this.block = Objects.requireNonNull(block, "block");
             this.device = Objects.requireNonNull(device, "device");
             this.rule = Objects.requireNonNull(rule, "rule");
+            options = Optimizer.builder(device);
         }
 
         /** The learning rate at every step; constant by default. */
@@ -254,6 +272,27 @@ public final class GatunStep implements AutoCloseable {
         /** Whether a step is refused when a gradient has a NaN or an infinity; true by default. */
         public Builder checkFinite(boolean checkFinite) {
             this.checkFinite = checkFinite;
+            return this;
+        }
+
+        /**
+         * Scales the loss so that gradients of FLOAT16 neither vanish nor overflow: multiply it with
+         * {@link GatunStep#lossScale}.
+         */
+        public Builder lossScaling(LossScaling lossScaling) {
+            options.lossScaling(lossScaling);
+            return this;
+        }
+
+        /** How arrays of FLOAT16 are rounded from their F32 masters; to nearest by default. */
+        public Builder rounding(Rounding rounding) {
+            options.rounding(rounding);
+            return this;
+        }
+
+        /** Adds somebody who is told of steps, refused steps and checkpoints. */
+        public Builder listener(OptimizerListener listener) {
+            options.listener(listener);
             return this;
         }
 

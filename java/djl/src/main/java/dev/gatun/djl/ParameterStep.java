@@ -7,6 +7,7 @@ import dev.gatun.Parameter;
 import dev.gatun.ParameterGroup;
 import dev.gatun.Rule;
 import dev.gatun.Tensor;
+import java.util.ArrayList;
 import java.util.List;
 
 /** An optimizer of a single parameter, as DJL calls it: with another copy of the gradient every time. */
@@ -53,13 +54,23 @@ final class ParameterStep implements AutoCloseable {
                 path, parameter().weight(), parameter().decay(), parameter().groups());
     }
 
+    /** As an optimizer adopts it. */
     List<Tensor> state() {
-        return rule.slots().stream().map(slot -> optimizer.state(0, slot)).toList();
+        return slots().stream().map(slot -> optimizer.state(0, slot)).toList();
+    }
+
+    /** The rule's, and for a weight of BF16 or F16 its master. */
+    private List<String> slots() {
+        List<String> slots = new ArrayList<>(rule.slots());
+        if (parameter().weight().dtype().isHalf()) {
+            slots.add("master");
+        }
+        return slots;
     }
 
     /** Takes over the state and count of a parameter of another optimizer. */
     void take(Optimizer from, int index) {
-        for (String slot : rule.slots()) {
+        for (String slot : slots()) {
             optimizer
                     .device()
                     .copy(

@@ -51,6 +51,19 @@ class DjlTensorsTest {
     }
 
     @Test
+    void halvesAreViewedWhereTheyAre() {
+        NDArray array = matrix().toType(DataType.FLOAT16, true);
+        Tensor view = DjlTensors.of(array);
+        assertThat(view.dtype()).isEqualTo(DType.F16);
+        assertThat(view.memory().byteSize()).isEqualTo(12);
+        assertThat(view.toFloats()).containsExactly(1, 2, 3, 4, 5, 6);
+        view.set(4, -0.375);
+        assertThat(array.toType(DataType.FLOAT32, true).toFloatArray()).containsExactly(1, 2, 3, 4, -0.375f, 6);
+        array.muli(2);
+        assertThat(view.get(4)).isEqualTo(-0.75);
+    }
+
+    @Test
     void writesAreSeenBothWays() {
         NDArray array = matrix();
         Tensor view = DjlTensors.of(array);
@@ -117,7 +130,7 @@ class DjlTensorsTest {
         NDArray integers = manager.create(new Shape(2), DataType.INT64);
         assertThatThrownBy(() -> DjlTensors.of(integers))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("has type int64; FLOAT32 and FLOAT64 are possible");
+                .hasMessageContaining("has type int64; FLOAT32, FLOAT64 and FLOAT16 are possible");
         assertThatThrownBy(() -> DjlTensors.of(null))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("this is null");
