@@ -31,7 +31,9 @@ class NormsTest {
                 assertThat(layer.update()).as("nobody asked for it").isNaN();
                 if (!Double.isNaN(layer.gradient())) {
                     double expected = Run.GRADIENT_SCALE * norm(run.problem.gradients.get(i));
-                    assertThat(layer.gradient()).as("%s of %s", rule, layer).isCloseTo(expected, within(1e-12 * expected));
+                    assertThat(layer.gradient())
+                            .as("%s of %s", rule, layer)
+                            .isCloseTo(expected, within(1e-12 * expected));
                 }
             }
             return layers;
