@@ -184,9 +184,9 @@ GATUN_DEVICE void advance(const Tables& tables, int64_t tensor, Finalize coeffic
     if (average.skip_idle != 0 && idle) continue;
     if (average.skip_idle != 0 ? first : group_step == 1) begins |= 1 << a;
     tables.steps[tensor].parts[a] = average_part(average, group_step);
-    const bool now = group_step % average.k == 0;
-    if (average.kind != GATUN_LOOKAHEAD || now) acts |= 1 << a;
-    synchronizes |= average.kind == GATUN_LOOKAHEAD && now;
+    const bool is_lookahead = average.kind == GATUN_LOOKAHEAD, now = is_lookahead && group_step % average.k == 0;
+    if (!is_lookahead || now) acts |= 1 << a;
+    synchronizes |= now;
   }
   int32_t master = 0;
   if (is_half(group.weight_dtype)) {
