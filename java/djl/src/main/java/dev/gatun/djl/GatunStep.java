@@ -80,11 +80,16 @@ public final class GatunStep implements AutoCloseable {
             mirror = made;
             ParameterGroup group =
                     ParameterGroup.of(builder.rule, mirror.parameters()).withSchedule(builder.schedule);
-            optimizer = builder.options
+            OptimizerBuilder options = Optimizer.builder(builder.device)
                     .group(group)
                     .checkFinite(builder.checkFinite)
                     .zeroGradients(true)
-                    .build();
+                    .rounding(builder.rounding);
+            builder.listeners.forEach(options::listener);
+            if (builder.lossScaling != null) {
+                options.lossScaling(builder.lossScaling);
+            }
+            optimizer = options.build();
             inputs = new LayerInputs(builder.block, trained, optimizer, arena);
             built = true;
         } finally {
@@ -245,13 +250,14 @@ public final class GatunStep implements AutoCloseable {
         private Schedule schedule = Schedule.constant();
         private boolean decayVectors = true;
         private boolean checkFinite = true;
-        private final OptimizerBuilder options;
+        private Rounding rounding = Rounding.NEAREST;
+        private LossScaling lossScaling;
+        private final List<OptimizerListener> listeners = new ArrayList<>();
 
         private Builder(Block block, Device device, Rule rule) {
             this.block = Objects.requireNonNull(block, "block");
             this.device = Objects.requireNonNull(device, "device");
             this.rule = Objects.requireNonNull(rule, "rule");
-            options = Optimizer.builder(device);
         }
 
         /** The learning rate at every step; constant by default. */
@@ -280,19 +286,19 @@ public final class GatunStep implements AutoCloseable {
          * {@link GatunStep#lossScale}.
          */
         public Builder lossScaling(LossScaling lossScaling) {
-            options.lossScaling(lossScaling);
+            this.lossScaling = Objects.requireNonNull(lossScaling, "lossScaling");
             return this;
         }
 
         /** How arrays of FLOAT16 are rounded from their F32 masters; to nearest by default. */
         public Builder rounding(Rounding rounding) {
-            options.rounding(rounding);
+            this.rounding = Objects.requireNonNull(rounding, "rounding");
             return this;
         }
 
         /** Adds somebody who is told of steps, refused steps and checkpoints. */
         public Builder listener(OptimizerListener listener) {
-            options.listener(listener);
+            listeners.add(Objects.requireNonNull(listener, "listener"));
             return this;
         }
 

@@ -17,8 +17,11 @@ import ai.djl.nn.norm.BatchNorm;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import dev.gatun.Device;
+import dev.gatun.OptimizerListener;
 import dev.gatun.Rule;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -290,6 +293,24 @@ class GatunStepTest {
                 assertThat(values(WEIGHT)[i]).isCloseTo(expected[i], within(2e-6f));
             }
         }
+    }
+
+    @Test
+    void aBuilderBuildsAsOftenAsItIsAskedAndItsListenersAreTold() {
+        List<Long> told = new ArrayList<>();
+        GatunStep.Builder builder = step("sgd(lr=0.5)").listener(new OptimizerListener() {
+            @Override
+            public void stepped(dev.gatun.Optimizer optimizer, long step) {
+                told.add(step);
+            }
+        });
+        for (int i = 0; i < 2; i++) {
+            try (GatunStep step = builder.build()) {
+                backward(1, 1, 1);
+                step.step();
+            }
+        }
+        assertThat(told).containsExactly(1L, 1L);
     }
 
     @Test
