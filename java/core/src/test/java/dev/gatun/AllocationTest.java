@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -59,6 +60,31 @@ class AllocationTest {
     }
 
     /** Rounds of steps until one has made none: before the JIT has compiled a downcall, it boxes what it passes. */
+    /** Learning rates are asked for within the step. */
+    @Test
+    void noScheduleAllocates() throws Throwable {
+        Schedule[] schedules = Stream.of(
+                        "warmup(9)+constant(90)+cosine",
+                        "polynomial(900, 0.9)",
+                        "onecycle",
+                        "step(7, 0.9)",
+                        "multistep(20, 200, 0.5)",
+                        "warmup(3)+plateau(patience=0, factor=0.5)")
+                .map(text -> Schedule.parse(text, 1000))
+                .toArray(Schedule[]::new);
+        schedules[5].observe(1);
+        schedules[5].observe(2);
+        long[] step = {0};
+        double[] sum = {0};
+        requireNothing(1000, () -> {
+            step[0]++;
+            for (Schedule schedule : schedules) {
+                sum[0] += schedule.rate(step[0], 0.1);
+            }
+        });
+        assertThat(sum[0]).isPositive();
+    }
+
     private static void requireNothing(int steps, Runnable step) throws Throwable {
         MethodHandle allocated = allocatedBytes();
         long bytes = Long.MAX_VALUE;
