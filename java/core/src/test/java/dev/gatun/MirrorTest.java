@@ -1,5 +1,9 @@
 package dev.gatun;
 
+import static dev.gatun.DType.BF16;
+import static dev.gatun.DType.F16;
+import static dev.gatun.DType.F32;
+import static dev.gatun.DType.F64;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
@@ -46,15 +50,16 @@ class MirrorTest {
         final List<Tensor> gradients = new ArrayList<>();
 
         Model() {
-            long[][] shapes = {{4, 7}, {3}, {}, {0}, {2, 33}};
+            long[][] shapes = {{4, 7}, {3}, {}, {0}, {2, 33}, {5, 11}, {40}, {6}};
+            DType[] weights = {F32, F64, F32, F64, F32, BF16, F16, F32};
+            DType[] types = {F32, F64, F32, F64, F32, BF16, F32, F16}; // of gradients
             for (int i = 0; i < shapes.length; i++) {
-                DType dtype = DType.values()[i % 2];
-                Tensor weight = Tensor.allocate(arena, dtype, shapes[i]);
+                Tensor weight = Tensor.allocate(arena, weights[i], shapes[i]);
                 for (long k = 0; k < weight.length(); k++) {
                     weight.set(k, Math.sin(i + 3.0 * k));
                 }
                 parameters.add(Parameter.of("p" + i, weight));
-                gradients.add(Tensor.allocate(arena, dtype, shapes[i]));
+                gradients.add(Tensor.allocate(arena, types[i], shapes[i]));
             }
         }
 
@@ -135,10 +140,10 @@ class MirrorTest {
                     .withMessageContaining("build it with mirror.parameters()");
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> mirror.bindGradients(optimizer, List.of()))
-                    .withMessageContaining("gradients has 0 tensors, and there are 5 parameters");
+                    .withMessageContaining("gradients has 0 tensors, and there are 8 parameters");
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> mirror.bindGradient(optimizer, 5, null))
-                    .withMessageContaining("from 0 to 4");
+                    .isThrownBy(() -> mirror.bindGradient(optimizer, 8, null))
+                    .withMessageContaining("from 0 to 7");
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> mirror.bindGradient(optimizer, 0, model.gradients.get(1)))
                     .withMessageContaining("the gradient of 'p0' is F64, and its weight is F32");
@@ -147,7 +152,7 @@ class MirrorTest {
                             optimizer, 0, model.parameters.getFirst().weight()))
                     .withMessageContaining("overlaps the weight of 'p0'");
             Arena passing = Arena.ofConfined();
-            mirror.bindGradient(optimizer, 0, Tensor.allocate(passing, DType.F32, 4, 7));
+            mirror.bindGradient(optimizer, 0, Tensor.allocate(passing, F32, 4, 7));
             passing.close();
             assertThatIllegalStateException()
                     .isThrownBy(() -> mirror.step(optimizer))
