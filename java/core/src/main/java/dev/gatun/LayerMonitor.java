@@ -74,7 +74,6 @@ public final class LayerMonitor {
         }
         int at = (int) (observed++ % window);
         losses[at] = loss;
-        norms.values().forEach(all -> all[at] = Double.NaN);
         for (LayerNorms layer : report.layers()) {
             norms.computeIfAbsent(layer.name(), name -> nothing())[at] = layer.gradient();
         }
