@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -152,6 +153,32 @@ class LossScalingTest {
                 training.optimizer.state(0, "master"),
                 training.optimizer.state(0, "m"),
                 training.optimizer.state(0, "v")));
+    }
+
+    /** On a GPU, where nobody waits for a step before the next scale is asked for. */
+    @Tag("device")
+    @Test
+    void everyDeviceDividesByItAndBacksOff() {
+        Subject subject = new Subject("sing(lr=0.01)", DType.F32, null);
+        LossScaling scaling = new LossScaling(1 / Run.GRADIENT_SCALE, 2, 0.5, 100);
+        try (Device tested = TestDevice.open(2);
+                Run scaled = new Run(subject, tested, builder -> builder.lossScaling(scaling));
+                Run divided = new Run(subject, tested)) {
+            scaled.optimizer.gradientScale(1);
+            scaled.steps(1, 2);
+            divided.steps(1, 2);
+            assertThat(scaled.bits()).isEqualTo(divided.bits());
+            scaled.bindAll(3);
+            scaled.problem.gradients.get(9).set(130, Double.NaN);
+            scaled.step();
+            scaled.steps(3, 3); // the step before is looked at first: it divides by half as much
+            divided.optimizer.gradientScale(2 * Run.GRADIENT_SCALE);
+            divided.steps(3, 3);
+            assertThat(scaled.optimizer.lossScale()).isEqualTo(0.5 / Run.GRADIENT_SCALE);
+            assertThat(scaled.optimizer.stepsTaken()).isEqualTo(divided.optimizer.stepsTaken());
+            assertThat(scaled.optimizer.report().gradientNorm())
+                    .isEqualTo(divided.optimizer.report().gradientNorm());
+        }
     }
 
     @Test
