@@ -59,7 +59,6 @@ class AllocationTest {
         }
     }
 
-    /** Rounds of steps until one has made none: before the JIT has compiled a downcall, it boxes what it passes. */
     /** Learning rates are asked for within the step. */
     @Test
     void noScheduleAllocates() throws Throwable {
@@ -85,6 +84,7 @@ class AllocationTest {
         assertThat(sum[0]).isPositive();
     }
 
+    /** Rounds of steps until one has made none: before the JIT has compiled a downcall, it boxes what it passes. */
     private static void requireNothing(int steps, Runnable step) throws Throwable {
         MethodHandle allocated = allocatedBytes();
         long bytes = Long.MAX_VALUE;
