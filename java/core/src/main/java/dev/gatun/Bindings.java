@@ -10,7 +10,10 @@ final class Bindings {
     private final Gradients gradients;
     private final Inputs inputs;
 
-    /** @param fixed where weights and state are; @param adopted state in memory of the caller's, or null */
+    /**
+     * @param fixed where weights and state are
+     * @param adopted state in memory of the caller's, or null
+     */
     Bindings(
             Device device,
             List<Parameter> parameters,
