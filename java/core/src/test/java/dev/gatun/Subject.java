@@ -115,8 +115,8 @@ record Subject(String specification, Types types, Types values, Backend backend)
             "lookahead(ema(clip(sing(adamw(lr=0.01, weight_decay=0.1)), norm=2), tau=0.5), k=4)");
 
     /**
-     * Every rule in F32 and in F64, and with two of the mixed types by turns, or one of these on the emulated GPU, which is
-     * slow: native/test/mixed_test and cuda_bits_test have them all.
+     * Every rule in F32 and in F64, and with two of the mixed types by turns, or with one of these on the emulated GPU,
+     * which is slow: native/test/mixed_test and cuda_bits_test have them all.
      */
     static Stream<Subject> all(Backend backend) {
         List<Subject> subjects = new ArrayList<>();
