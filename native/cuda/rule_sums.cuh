@@ -32,14 +32,16 @@ struct RuleSums {
   GATUN_DEVICE void add(const Team& team, const Before& before, const Elements<T>& weight, const Elements<T>& gradient,
                         const T* const* state, int n, bool aligned, T scale, const Means& means) {
     int i = team.member * kTeamLanes;
+    const bool weighs = R::weighs(before);
     if (aligned) {
 #pragma unroll 1
       for (; i + kTeamLanes <= n; i += int(kLanes)) {
-        Pack<T, kTeamLanes> g = fetch_lanes(gradient, i), w = fetch_lanes(weight, i), x[kSlots + 1];
+        Pack<T, kTeamLanes> g = fetch_lanes(gradient, i), w{}, x[kSlots + 1];
+        if (weighs) w = fetch_lanes(weight, i);
 #pragma unroll
         for (int k = 0; k < kSlots; ++k) x[k] = load_lanes(state[k] + i);
         gradient.widen(g);
-        weight.widen(w);
+        if (weighs) weight.widen(w);
 #pragma unroll
         for (int e = 0; e < kTeamLanes; ++e) accumulate_square(double(g.v[e]), squares[e]);
         means.transform(uint32_t(i), scale, g);
@@ -63,7 +65,7 @@ struct RuleSums {
         for (int k = 0; k < kSlots; ++k) one[k] = state[k][i + e];
         accumulate_square(double(g.v[0]), squares[e]);
         means.transform(uint32_t(i + e), scale, g);
-        add_products(before, g.v[0], weight[i + e], one, e);
+        add_products(before, g.v[0], weighs ? weight[i + e] : T(0), one, e);
       }
     }
   }
