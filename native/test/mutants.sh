@@ -14,7 +14,7 @@ cmake -S "$copy/native" -B "$copy/build" -DGATUN_TESTS=ON -DGATUN_CUDA=OFF -DCMA
   -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -w" >"$copy/log" 2>&1 || { cat "$copy/log"; exit 1; }
 build() { cmake --build "$copy/build" --parallel --target gatun "${1}_test" >"$copy/log" 2>&1; }
 run() { GATUN_TEST_SLOW_BUILD=1 timeout 120 "$copy/build/test/${1}_test" >"$copy/log" 2>&1; }
-for test in reference bits finite numerics half mixed nsgd; do
+for test in reference bits finite numerics half mixed nsgd allocation; do
   build $test || { cat "$copy/log"; exit 1; }
   run $test || { cat "$copy/log"; echo "mutants: $test fails without any mutation"; exit 1; }
 done
@@ -93,6 +93,8 @@ mutant nsgd rules/power.h 's|rest < run \? rest : run|run|' 'the last part of an
 mutant nsgd rules/nsgd.h 's/first \|\| a\.input_beta == 0 \? mean/a.input_beta == 0 ? mean/' 'the average of powers begins at zero'
 mutant nsgd rules/nsgd.h 's|max_\(log_above_one\(power\), a\.eps\)|log_above_one(power) + a.eps|' "log's eps is added"
 mutant nsgd rules/nsgd.h 's|T\(first \? 1 : 1 - a\.dampening\)|T(1 - a.dampening)|' "dampening on NSGD's first step"
+mutant allocation cpu/plan.cpp 's/  for \(auto& list : spans_\) list\.clear\(\);/  for (auto\& list : spans_) std::vector<Span>().swap(list);/' 'shares begin anew'
+mutant allocation core/abi.cpp 's/^    plan->step\(a\);/    char* volatile kept = new char[8]; delete[] kept; plan->step(a);/' 'scratch memory of a step'
 
 [ $failures = 0 ] || { echo "mutants: $failures of $count FAILED"; exit 1; }
 echo "mutants: all $count noticed"
