@@ -111,6 +111,38 @@ void zeroing() {
   }
 }
 
+// The sums that the check takes anyway are each tensor's norm: after a step, and of other gradients after gatun_reduce.
+void norms() {
+  for (const Spec& spec : specs())
+    for (const int32_t dtype : {GATUN_F32, GATUN_F64}) {
+      Problem problem({{spec, dtype, {vector_of(33), matrix_of(3, 5000), matrix_of(500, 9), vector_of(8193)}},
+                       {spec, dtype, {vector_of(1), matrix_of(2, 3)}}},
+                      7);
+      Session session(problem, 3);
+      const auto expect = [&](const char* when) {
+        double found[6];
+        CHECK_OK(gatun_gradient_norms(session.plan(), found));
+        const double* next = found;
+        for (const auto& group : problem.groups)
+          for (const auto& tensor : group.tensors) {
+            double sum = 0;
+            for (int64_t i = 0; i < tensor.gradient.size(); ++i) sum += tensor.gradient.get(i) * tensor.gradient.get(i);
+            CHECK(std::fabs(*next - std::sqrt(sum)) <= 1e-13 * std::sqrt(sum), "%s %s: norm %td is %g, should be %g",
+                  spec.name.c_str(), when, next - found, *next, std::sqrt(sum));
+            ++next;
+          }
+      };
+      problem.make_gradients(1, false);
+      CHECK_OK(session.step(GATUN_CHECK_FINITE, 0.5));
+      expect("after a step");
+      problem.make_gradients(2, false);
+      const std::vector<double> rates = problem.learning_rates();
+      const gatun_step_arguments arguments{rates.data(), 1, GATUN_CHECK_FINITE};
+      CHECK_OK(gatun_reduce(session.plan(), &arguments));
+      expect("after gatun_reduce");
+    }
+}
+
 // Without the check, IEEE arithmetic: a NaN spoils its own element, and under a norm its whole tensor, and nothing
 // else.
 void without_check() {
@@ -142,6 +174,7 @@ int main() {
     for (const int32_t dtype : {GATUN_F32, GATUN_F64}) everywhere(spec, dtype, slow);
   edges_of_the_check();
   zeroing();
+  norms();
   without_check();
   return result("finite");
 }

@@ -63,6 +63,8 @@ mutant finite cpu/finalize.cpp 's|if \(std::isfinite\(sum\)\) continue;|if (sum 
 mutant finite cpu/finalize.cpp 's|if \(find_offender\(arguments\)\) return;|if (find_offender(arguments)) { advance(arguments); return; }|' \
   'counters advance on a refused step'
 mutant finite cpu/apply.cpp 's|if \(skipped \&\& !zero\) return;|if (skipped) return;|' 'a refused step leaves its gradients'
+mutant finite cpu/finalize.cpp 's/if \(phase == Phase::kReduced \&\& /if (false \&\& /' 'norms are those of the step before'
+mutant finite cpu/finalize.cpp 's|norms\[i\] = sqrt_\(t\.state_of_gradient\.squares|norms[i] = sqrt_(t.state_of_gradient.m2|' 'norms about the row means'
 mutant numerics rules/gradient.h 's|\(\(g - hi\) - lo\)|(g - hi)|' 'row means as one float'
 mutant numerics cpu/reduce.h 's|const T first = g\[0\];|const T first = 0;|' 'sums without a shift'
 mutant numerics rules/numeric.h 's|\(p - k\) \+ fma_\(r, log2_m, q\)|fma_(r, log2_m, p) - k|' "a power's exponent is rounded"
