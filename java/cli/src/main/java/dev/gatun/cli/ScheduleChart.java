@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
@@ -35,8 +36,11 @@ final class ScheduleChart {
                 .yAxisTitle(lr == 1 ? "times the learning rate" : "learning rate")
                 .build();
         chart.getStyler()
+                .setXAxisMin(0.0)
+                .setXAxisMax((double) rates.length)
                 .setYAxisMin(0.0)
                 .setXAxisDecimalPattern("#,###")
+                .setYAxisDecimalPattern(DoubleStream.of(rates).max().orElse(0) < 1e-4 ? "0.##E0" : "0.#######")
                 .setPlotGridLinesColor(new Color(0xE4E4E4))
                 .setAxisTitleFont(new Font(Font.SANS_SERIF, Font.PLAIN, 15))
                 .setAxisTickLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 13));
@@ -45,8 +49,13 @@ final class ScheduleChart {
                 .setChartTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 15))
                 .setChartBackgroundColor(Color.WHITE)
                 .setPlotBackgroundColor(Color.WHITE);
-        double[] x = IntStream.of(steps).asDoubleStream().toArray();
-        double[] y = IntStream.of(steps).mapToDouble(step -> rates[step - 1]).toArray();
+        // The curve without its second point: over steps at equal distances XChart marks 28, 56, 84 and so on.
+        int[] drawn = IntStream.range(0, points)
+                .filter(i -> i != 1 || points < 5)
+                .map(i -> steps[i])
+                .toArray();
+        double[] x = IntStream.of(drawn).asDoubleStream().toArray();
+        double[] y = IntStream.of(drawn).mapToDouble(step -> rates[step - 1]).toArray();
         chart.addSeries("learning rate", x, y)
                 .setMarker(SeriesMarkers.NONE)
                 .setLineColor(new Color(0x0072B2))
