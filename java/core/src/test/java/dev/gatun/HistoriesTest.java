@@ -35,7 +35,8 @@ class HistoriesTest {
 
     private void history(long seed, Device device, Device host) throws Exception {
         SplittableRandom random = new SplittableRandom(seed);
-        Rule rule = randomRule(random);
+        List<Rule> rules =
+                random.nextInt(3) == 0 ? List.of(randomRule(random), randomRule(random)) : List.of(randomRule(random));
         long[][] shapes = new long[1 + random.nextInt(6)][];
         for (int i = 0; i < shapes.length; i++) {
             shapes[i] = LongStream.range(0, random.nextInt(4))
@@ -46,8 +47,8 @@ class HistoriesTest {
         Path file = folder.resolve("history.safetensors");
         try (Problem problem = new Problem(DType.F64, device, shapes);
                 Problem reference = new Problem(DType.F64, host, shapes)) {
-            Optimizer actual = open(device, rule, problem, checkFinite, null);
-            Optimizer expected = open(host, rule, reference, checkFinite, new ModelBackend());
+            Optimizer actual = open(device, rules, problem, checkFinite, null);
+            Optimizer expected = open(host, rules, reference, checkFinite, new ModelBackend());
             for (int step = 1; step <= 12; step++) {
                 boolean[] bound = new boolean[shapes.length];
                 for (int i = 0; i < bound.length; i++) {
@@ -69,7 +70,7 @@ class HistoriesTest {
                     optimizer.gradientScale(scale);
                     optimizer.step();
                 }
-                String where = "seed " + seed + ", step " + step + ": " + rule + " on " + Arrays.deepToString(shapes);
+                String where = "seed " + seed + ", step " + step + ": " + rules + " on " + Arrays.deepToString(shapes);
                 assertThat(actual.report().skipped())
                         .as(where)
                         .isEqualTo(expected.report().skipped());
@@ -77,7 +78,7 @@ class HistoriesTest {
                     actual.save(file);
                     actual.close();
                     problem.spoilWeights();
-                    actual = open(device, rule, problem, checkFinite, null);
+                    actual = open(device, rules, problem, checkFinite, null);
                     actual.load(file);
                 }
                 requireClose(where, problem, reference);
@@ -91,9 +92,15 @@ class HistoriesTest {
         }
     }
 
-    private static Optimizer open(Device device, Rule rule, Problem problem, boolean checkFinite, Backend backend) {
-        OptimizerBuilder builder =
-                Optimizer.builder(device).group(rule, problem.parameters).checkFinite(checkFinite);
+    /** One group, or two that share the parameters between them. */
+    private static Optimizer open(
+            Device device, List<Rule> rules, Problem problem, boolean checkFinite, Backend backend) {
+        OptimizerBuilder builder = Optimizer.builder(device).checkFinite(checkFinite);
+        int count = problem.parameters.size();
+        for (int g = 0; g < rules.size(); g++) {
+            int from = count * g / rules.size();
+            builder.group(rules.get(g), problem.parameters.subList(from, count * (g + 1) / rules.size()));
+        }
         return (backend == null ? builder : builder.backend(backend)).build();
     }
 
@@ -101,7 +108,12 @@ class HistoriesTest {
         double lr = 0.001 + 0.05 * random.nextDouble();
         double decay = random.nextBoolean() ? 0.1 * random.nextDouble() : 0;
         Decay form = Decay.values()[random.nextInt(3)];
-        Rule rule = switch (random.nextInt(4)) {
+        int kind = random.nextInt(8);
+        if (kind >= 4) { // any rule, with the options of its tests
+            return Rule.parse(Subject.SPECIFICATIONS.get(random.nextInt(Subject.SPECIFICATIONS.size())))
+                    .withLr(lr);
+        }
+        Rule rule = switch (kind) {
             case 3 -> {
                 Nsgd nsgd = random.nextBoolean() ? Nsgd.of(lr) : Nsgd.insgd(lr);
                 yield nsgd.withWeightDecay(decay)
@@ -145,7 +157,7 @@ class HistoriesTest {
     @Test
     void everySizeEqualsTheModel() {
         LongStream awkward =
-                LongStream.of(255, 256, 257, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193, 100_007);
+                LongStream.of(255, 256, 257, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193, 100_007, 1_000_007);
         List<Rule> rules = new ArrayList<>();
         for (String s : List.of(
                 "sgd(lr=0.1, momentum=0.9, weight_decay=0.01)",
@@ -162,8 +174,8 @@ class HistoriesTest {
             for (Rule rule : rules) {
                 try (Problem problem = new Problem(DType.F64, device, shapes);
                         Problem reference = new Problem(DType.F64, host, shapes);
-                        Optimizer actual = open(device, rule, problem, true, null);
-                        Optimizer expected = open(host, rule, reference, true, new ModelBackend())) {
+                        Optimizer actual = open(device, List.of(rule), problem, true, null);
+                        Optimizer expected = open(host, List.of(rule), reference, true, new ModelBackend())) {
                     actual.bindGradients(problem.bindable());
                     expected.bindGradients(reference.bindable());
                     for (int step = 1; step <= 3; step++) {

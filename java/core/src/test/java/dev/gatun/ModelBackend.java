@@ -304,11 +304,12 @@ final class ModelBackend implements Backend {
             return group.recipe().scalar(slot) ? DType.F64 : group.dtype().arithmetic();
         }
 
-        /** Over all parameters of rules that ask for it; here the whole problem has one rule. */
-        private static double globalL1(List<double[][]> all) {
+        /** Over all parameters of groups whose rule asks for it. */
+        private double globalL1(List<double[][]> all) {
             double sum = 0;
-            for (double[][] group : all) {
-                for (double[] g : group) {
+            for (int i = 0; i < groups.size(); i++) {
+                boolean asks = groups.get(i).recipe().update().pooled();
+                for (double[] g : asks ? all.get(i) : new double[0][]) {
                     for (int k = 0; g != null && k < g.length; k++) {
                         sum += Math.abs(g[k]);
                     }
