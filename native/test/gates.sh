@@ -31,7 +31,7 @@ loops() { # OBJECT REGISTER LEAST_RULE_LOOPS
       verdict()
       name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name)
       packed = division = root = inserts = gathers = calls = 0
-      if (name ~ /(finalize|before)[a-z_]*</) name = "" # scalars of a step
+      if (name ~ /(finalize|before)[a-z_]*<|::weighs\(/) name = "" # scalars of a step
       else if (match(name, /Rule<[0-9]+>/)) { rules++; seen[substr(name, RSTART + 5, RLENGTH - 6)] = 1 }
       else if (name ~ /(squares|rows|row_part)</) sums++
       else name = ""
