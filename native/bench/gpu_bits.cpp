@@ -23,7 +23,10 @@ void tell(Records& records, const std::string& optimizer, const std::string& lis
                     .add("difference", different));
 }
 
-const char* word(int32_t dtype) { return dtype == GATUN_F64 ? "f64" : "f32"; }
+const char* word(int32_t dtype) {
+  constexpr const char* kWords[] = {"f32", "f64", "bf16", "f16"};
+  return kWords[dtype];
+}
 
 // Both devices' memory for a list, with the same numbers.
 struct Twins {
@@ -57,17 +60,17 @@ struct Twins {
     if (a.skipped != 0 || b.skipped != 0) return "a step was refused";
     if (std::memcmp(&a.gradient_norm, &b.gradient_norm, 8) != 0)
       return "gradient norm " + std::to_string(b.gradient_norm) + ", on the CPU " + std::to_string(a.gradient_norm);
-    std::string different = where("weights", cpu_weights, cuda_weights);
+    std::string different = where("weights", cpu_weights, cuda_weights, placement);
     for (size_t s = 0; s < expected.state().size() && different.empty(); ++s)
-      different = where("state " + std::to_string(s), expected.state()[s], actual.state()[s]);
-    return different.empty() ? where("counters", expected.counters(), actual.counters()) : different;
+      different = where("state " + std::to_string(s), expected.state()[s], actual.state()[s], placement.wide);
+    return different.empty() ? where("counters", expected.counters(), actual.counters(), placement.wide) : different;
   }
 
-  std::string where(const std::string& what, const Array& a, const Array& b) const {
+  std::string where(const std::string& what, const Array& a, const Array& b, const Places& places) const {
     const int64_t at = first_difference(cpu, a.data(), cuda, b.data(), a.bytes());
     if (at < 0) return "";
-    size_t t = placement.offsets.size() - 1;
-    while (placement.offsets[t] > at) --t;
+    size_t t = places.offsets.size() - 1;
+    while (places.offsets[t] > at) --t;
     return what + " differ at byte " + std::to_string(at) + " (tensor " + std::to_string(t) +
            ", if one to a tensor's element)";
   }
@@ -80,8 +83,8 @@ struct Twins {
 void lists(const Options& options, Records& records, const Device& cuda) {
   const Device cpu = Device::cpu();
   for (const std::string& name : options.lists) {
-    for (const int32_t dtype : {GATUN_F32, GATUN_F64}) {
-      if (name == "gpt2" && dtype == GATUN_F64) continue;  // a second type or design shows what ResNet-50 does
+    for (const int32_t dtype : {GATUN_F32, GATUN_F64, GATUN_BF16, GATUN_F16}) {
+      if (name == "gpt2" && dtype != GATUN_F32) continue;  // another type or design shows what ResNet-50 does
       Twins twins(cpu, cuda, Placement(list(name), dtype));
       for (const std::string& design : options.designs) {
         if (name == "gpt2" && design != options.designs.back()) continue;

@@ -5,11 +5,14 @@
 #include <cstring>
 #include <thread>
 
+#include "half_reference.h"
+
 namespace bench {
 
 namespace {
 constexpr int64_t kPiece = int64_t(64) << 20;  // bytes that go between host and device at once
 int64_t padded(int64_t bytes) { return (bytes + 255) / 256 * 256; }
+int64_t element_bytes(int32_t dtype) { return dtype == GATUN_F64 ? 8 : dtype == GATUN_F32 ? 4 : 2; }
 }  // namespace
 
 void require(gatun_status status, const char* what) {
@@ -58,12 +61,15 @@ Array::Array(Array&& other) noexcept
   other.memory_ = nullptr;
 }
 
-Placement::Placement(const List& of, int32_t type) : list(of), dtype(type), element(type == GATUN_F64 ? 8 : 4) {
+Places::Places(const List& list, int64_t size) : element(size) {
   for (const test::Shape& shape : list.shapes) {
     offsets.push_back(bytes);
     bytes += padded(shape.length * element);
   }
 }
+
+Placement::Placement(const List& of, int32_t type)
+    : Places(of, element_bytes(type)), list(of), dtype(type), wide(of, type == GATUN_F64 ? 8 : 4) {}
 
 Training::Training(const Device& device, const Placement& placement, const test::Spec& spec, const Array& weights,
                    const Array& gradients)
@@ -75,19 +81,22 @@ Training::Training(const Device& device, const Placement& placement, const test:
   };
   const size_t slots = spec.rule_slots(), scalars = spec.other_scalars, averages = spec.averages.size();
   for (size_t s = 0; s < slots + scalars + averages && why_not_.empty(); ++s)
-    allocate(s >= slots && s < slots + scalars ? count * 8 : placement.bytes);
+    allocate(s >= slots && s < slots + scalars ? count * 8 : placement.wide.bytes);
+  if (placement.halves() && why_not_.empty()) allocate(placement.wide.bytes);
   counters_ = std::make_unique<Array>(device, (count + 1) * 8);
   if (!why_not_.empty()) return;
 
   std::vector<gatun_tensor> tensors;
   for (int64_t t = 0; t < count; ++t) {
     const test::Shape& shape = placement.list.shapes[size_t(t)];
-    const int64_t offset = placement.offsets[size_t(t)];
+    const int64_t offset = placement.offsets[size_t(t)], wide = placement.wide.offsets[size_t(t)];
     gatun_tensor tensor{};
     tensor.weight = weights.data() + offset;
     tensor.gradient = gradients.data() + offset;
-    for (size_t s = 0; s < state_.size(); ++s)
-      tensor.state[s] = state_[s].data() + (s >= slots && s < slots + scalars ? 8 * t : offset);
+    for (size_t s = 0; s < slots + scalars + averages; ++s)
+      tensor.state[s] = state_[s].data() + (s >= slots && s < slots + scalars ? 8 * t : wide);
+    if (placement.halves()) tensor.master = state_.back().data() + wide;
+    tensor.number = t;
     tensor.length = shape.length;
     tensor.rows = shape.rows;
     tensor.gradient_dtype = placement.dtype;
@@ -104,7 +113,10 @@ Training::Training(const Device& device, const Placement& placement, const test:
   group.transform_count = int32_t(spec.transforms.size());
   group.average_count = int32_t(averages);
   group.rule = spec.rule;
-  group.dtype = group.weight_dtype = placement.dtype;
+  group.weight_dtype = placement.dtype;
+  group.dtype = placement.halves() ? int32_t(GATUN_F32) : placement.dtype;
+  group.rounding = placement.dtype == GATUN_BF16 ? GATUN_STOCHASTIC : GATUN_NEAREST;
+  group.seed = 11;
   const gatun_status status = gatun_plan_create(device.get(), &group, 1, &plan_);
   if (status == GATUN_UNAVAILABLE || status == GATUN_OUT_OF_MEMORY)
     why_not_ = gatun_last_error();
@@ -143,14 +155,16 @@ void fill(void* to, int32_t dtype, uint64_t seed, double size, int64_t first, in
       const double value = size * 0.5 * test::random_number(seed, uint64_t(first + i));
       if (dtype == GATUN_F64)
         static_cast<double*>(to)[i] = value;
-      else
+      else if (dtype == GATUN_F32)
         static_cast<float*>(to)[i] = float(value);
+      else
+        static_cast<uint16_t*>(to)[i] = test::half_nearest(dtype, value);
     }
   });
 }
 
 void fill(const Device& device, const Array& array, int32_t dtype, uint64_t seed, double size) {
-  const int64_t element = dtype == GATUN_F64 ? 8 : 4;
+  const int64_t element = element_bytes(dtype);
   const Array piece(device, std::min(kPiece, array.bytes()), true);
   for (int64_t at = 0; at < array.bytes(); at += kPiece) {
     const int64_t bytes = std::min(kPiece, array.bytes() - at);

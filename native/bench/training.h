@@ -50,18 +50,26 @@ class Array {
 };
 
 // Where a list's tensors lie in an array.
-struct Placement {
-  Placement(const List& list, int32_t dtype);
-  const List list;
-  const int32_t dtype;
-  const int64_t element;
+struct Places {
+  Places(const List& list, int64_t element);
+  const int64_t element;         // bytes
   std::vector<int64_t> offsets;  // in bytes, of each tensor
   int64_t bytes = 0;
 };
 
+// Where they lie among weights and gradients, and where among state and masters, which stay F32 beside BF16 and F16.
+struct Placement : Places {
+  Placement(const List& list, int32_t dtype);
+  bool halves() const { return element == 2; }
+  const List list;
+  const int32_t dtype;
+  const Places wide;
+};
+
 class Training {
  public:
-  // Weights and gradients are the caller's. state: the rule's, the averages'; counters: what the steps count.
+  // Weights and gradients are the caller's. state: the rule's, the averages', the masters; counters: what the steps
+  // count. BF16 is rounded stochastically, F16 to nearest.
   Training(const Device& device, const Placement& placement, const test::Spec& spec, const Array& weights,
            const Array& gradients);
   ~Training();
