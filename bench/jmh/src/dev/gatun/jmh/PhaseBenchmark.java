@@ -51,7 +51,8 @@ public class PhaseBenchmark {
     @Setup
     public void open() throws ReflectiveOperationException {
         step = new Step(rule, dtype, 1, length);
-        Object inner = field(step.optimizer, Optimizer.class, "plan");
+        Object steps = field(step.optimizer, Optimizer.class, "steps");
+        Object inner = field(steps, steps.getClass(), "plan");
         plan = (MemorySegment) field(inner, inner.getClass(), "plan");
         arguments = (MemorySegment) field(inner, inner.getClass(), "arguments");
         System.out.printf(
