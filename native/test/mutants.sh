@@ -84,8 +84,6 @@ mutant mixed cpu/apply.cpp 's/if \(group\.half \&\& moved\)/if (group.half)/' 'i
 mutant mixed cpu/apply.cpp 's/t\.number, group_step, begin\}/t.number, group_step, 0}/' 'every block has the same draws'
 mutant mixed cpu/apply.cpp 's/element_bytes\(t\.gradient_dtype\);$/4;/' 'gradients zeroed as floats'
 mutant bits cpu/kernels.cpp 's/size_t i = first \* kWidth; i < n/size_t i = 0; i < n/' 'every part of a sum reads the first lanes'
-mutant reference cpu/kernels.cpp '/last_lanes<kSums>\(c, w, g, slots, n - rest/d' 'a sum without its last lanes'
-mutant reference cpu/kernels.cpp 's/^      g = transformed;//' "a rule's sums of what SING has not transformed"
 mutant nsgd cpu/power.cpp 's|sum\.total\(\) / double\(p\.input\.samples\)|sum.total()|' 'the power of a batch, not of a sample'
 mutant nsgd cpu/power.cpp 's|first \+ i < end; \+\+i|first + i + 1 < end; ++i|' 'a thread leaves out its last part of an input'
 mutant nsgd cpu/power.cpp 's|mean >= 0 \&\& mean <= |mean <= |' 'a negative power is taken'
