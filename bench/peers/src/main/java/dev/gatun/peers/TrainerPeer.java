@@ -4,6 +4,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
@@ -35,7 +36,9 @@ final class TrainerPeer implements Peer {
         trainer.initialize(new Shape(1));
         for (int i = 0; i < problem.tensors(); i++) {
             NDArray weight = block.parameters.get(i).getArray();
-            weight.set(problem.weight(i));
+            try (NDArray start = model.getNDManager().create(problem.weight(i), weight.getShape())) {
+                write(start, weight);
+            }
             weights.add(weight);
             gradients.add(model.getNDManager().create(problem.gradient(i), weight.getShape()));
         }
@@ -104,9 +107,17 @@ final class TrainerPeer implements Peer {
     public void gradients() {
         for (int i = 0; i < weights.size(); i++) {
             try (NDArray gradient = weights.get(i).getGradient()) {
-                gradients.get(i).copyTo(gradient);
+                write(gradients.get(i), gradient);
             }
         }
+    }
+
+    /**
+     * Not {@code copyTo} or {@code set(float[])}: they put the array into a Java buffer, and a garbage collection frees that
+     * once the {@code NDArray} is closed, or at once. PyTorch then writes into freed memory.
+     */
+    private static void write(NDArray from, NDArray to) {
+        to.set(new NDIndex(":"), from);
     }
 
     @Override

@@ -1,13 +1,18 @@
 package dev.gatun.cli;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.Random;
 import java.util.function.IntConsumer;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Times contenders in alternation. On a shared machine the speed of memory changes from second to second, so only times taken
- * side by side can be compared: every round times every contender once, each round starts with another one, and results are
- * medians over rounds of the ratio within a round.
+ * side by side can be compared: every round times every contender once, in an order of its own, since who comes behind a loop that emptied the caches or let
+ * threads fall asleep pays for it; results are medians over rounds of the ratio within a round.
  */
 final class Rounds {
     /** First touch of pages, threads that wake up, caches: the first rounds measure those. */
@@ -31,10 +36,12 @@ final class Rounds {
         double[][] nanos = new double[count][rounds];
         long[] repeats = new long[count];
         Arrays.fill(repeats, 1);
+        List<Integer> order = IntStream.range(0, count).boxed().collect(Collectors.toCollection(ArrayList::new));
+        Random random = new Random(1); // java.util's, which shuffle() takes
         for (int r = 0; r < WARM_UP + rounds; r++) {
             round.accept(r);
-            for (int k = 0; k < count; k++) {
-                int i = (r + k) % count;
+            Collections.shuffle(order, random);
+            for (int i : order) {
                 double one = contenders.get(i).nanos().applyAsLong(repeats[i]) / (double) repeats[i];
                 if (r < WARM_UP) {
                     repeats[i] = Math.clamp((long) Math.ceil(SAMPLE_NANOS / Math.max(one, 1)), 1, MOST_REPEATS);

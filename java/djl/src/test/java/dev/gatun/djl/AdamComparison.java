@@ -52,7 +52,7 @@ class AdamComparison {
             for (int i = 0; i < values.length; i++) {
                 values[i] = (float) random.nextDouble(-0.05, 0.05);
             }
-            array.set(values);
+            Values.fill(array, values);
         }
         return trainer;
     }

@@ -46,7 +46,7 @@ class FedBlockTest {
                             (buffer, value) -> buffer.put((float) value),
                             (a, b) -> {})
                     .array();
-            pair.getValue().getArray().set(values);
+            Values.fill(pair.getValue().getArray(), values);
         });
     }
 

@@ -52,7 +52,7 @@ class GatunOptimizerTest {
             int seed = 0;
             for (Pair<String, Parameter> pair : block.getParameters()) {
                 NDArray array = pair.getValue().getArray();
-                array.set(random(seed++, (int) array.size()));
+                Values.fill(array, random(seed++, (int) array.size()));
             }
         }
 

@@ -65,7 +65,7 @@ class GatunStepTest {
     }
 
     private static void set(SequentialBlock block, String path, float... values) {
-        block.getParameters().get(path).getArray().set(values);
+        Values.fill(block.getParameters().get(path).getArray(), values);
     }
 
     private Parameter parameter(String path) {
@@ -231,6 +231,18 @@ class GatunStepTest {
             assertThatThrownBy(step::step)
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("01Linear_weight got another array");
+        }
+    }
+
+    /** DJL's {@code set} of a whole array puts it elsewhere. */
+    @Test
+    void anArrayThatMovedIsNoticed() {
+        try (GatunStep step = step("sgd(lr=1)").build()) {
+            backward(1, 1, 1);
+            parameter(WEIGHT).getArray().set(new float[] {5, 6, 7});
+            assertThatThrownBy(step::step)
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("01Linear_weight was moved", "NDIndex");
         }
     }
 

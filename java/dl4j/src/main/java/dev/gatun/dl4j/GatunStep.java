@@ -1,18 +1,14 @@
 package dev.gatun.dl4j;
 
 import dev.gatun.Device;
+import dev.gatun.FrameworkStep;
+import dev.gatun.Mirror;
 import dev.gatun.Optimizer;
 import dev.gatun.Parameter;
-import dev.gatun.ParameterGroup;
 import dev.gatun.Rule;
-import dev.gatun.Schedule;
-import dev.gatun.StepReport;
 import dev.gatun.Tensor;
-import java.io.IOException;
-import java.nio.file.Path;
-import java.util.ArrayList;
+import java.lang.foreign.Arena;
 import java.util.List;
-import java.util.Objects;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
@@ -44,38 +40,37 @@ import org.nd4j.linalg.learning.config.NoOp;
  * rule's, and spares biases and gains. Running statistics of batch normalization are moved as DL4J moves them; frozen
  * layers are left alone. Like the {@link Optimizer} it is made of, a step belongs to the thread that built it.
  */
-public final class GatunStep implements AutoCloseable {
+public final class GatunStep extends FrameworkStep {
     private final Network network;
     private final NetworkParameters parameters;
-    private final Optimizer optimizer;
     private final long weightAddress;
 
-    /** The flat gradients that are bound; DL4J makes them at the first backward pass. */
+    /** The flat gradients of the last step; DL4J makes them at the first backward pass. */
     private INDArray gradients;
 
+    private long gradientAddress;
     private double gradientScale = 1;
 
-    private GatunStep(Builder builder) {
+    private GatunStep(Builder builder, NetworkParameters parameters) {
+        super(builder, arena -> views(parameters));
         network = builder.network;
-        parameters = network.parameters();
+        this.parameters = parameters;
         weightAddress = address(parameters.flat());
-        List<Parameter> views = new ArrayList<>();
-        for (NetworkParameters.Entry entry : parameters.trained()) {
-            Tensor weight = Nd4jTensors.of(entry.view(), NetworkParameters.shape(entry));
-            Parameter view = Parameter.of(entry.name(), weight);
-            views.add(entry.matrix() || builder.decayVectors ? view : view.withoutDecay());
-        }
-        optimizer = Optimizer.builder(builder.device)
-                .group(ParameterGroup.of(builder.rule, views).withSchedule(builder.schedule))
-                .checkFinite(builder.checkFinite)
-                .build();
+    }
+
+    private static List<Parameter> views(NetworkParameters parameters) {
+        return parameters.trained().stream()
+                .map(entry -> Parameter.of(entry.name(), Nd4jTensors.of(entry.view(), NetworkParameters.shape(entry))))
+                .toList();
     }
 
     /**
-     * Starts the description of a step over a network's parameters.
+     * Starts the description of a step over a network's parameters. Weight decay spares biases and gains, as in DL4J,
+     * unless {@link Builder#decayVectors decayVectors(true)} says otherwise.
      *
      * @param network initialized, of type FLOAT or DOUBLE
-     * @param device a CPU: the arrays are in host memory
+     * @param device where the step is computed; with a GPU, gradients and weights cross at every step, see
+     *     {@link Mirror}: the arrays are in host memory
      * @param rule the optimizer, with its learning rate
      */
     public static Builder builder(MultiLayerNetwork network, Device device, Rule rule) {
@@ -96,7 +91,7 @@ public final class GatunStep implements AutoCloseable {
      *     this is closed
      */
     public void step() {
-        boolean refused = update();
+        boolean refused = move();
         if (!refused) {
             for (NetworkParameters.Entry entry : parameters.statistics()) {
                 NetworkParameters.slice(parameters.flat(), entry).subi(NetworkParameters.slice(gradients, entry));
@@ -128,7 +123,7 @@ public final class GatunStep implements AutoCloseable {
                 throw new IllegalStateException("this listener steps the network it was made for, and got another: "
                         + model.getClass().getName());
             }
-            boolean refused = update();
+            boolean refused = move();
             for (NetworkParameters.Entry entry : parameters.trained()) {
                 Nd4jTensors.of(NetworkParameters.slice(gradients, entry))
                         .memory()
@@ -144,16 +139,19 @@ public final class GatunStep implements AutoCloseable {
     }
 
     /** Moves the trained parameters and answers whether the step was refused. */
-    private boolean update() {
-        bind();
+    private boolean move() {
+        requireOpen();
+        find();
+        bindGradients();
         double examples = network.model().conf().isMiniBatch() ? network.model().batchSize() : 1;
-        optimizer.gradientScale(gradientScale / examples);
-        optimizer.step();
+        optimizer().gradientScale(gradientScale / examples);
+        update();
         // Asked for only where it is needed: a report waits for the step.
-        return !parameters.statistics().isEmpty() && optimizer.report().skipped();
+        return !parameters.statistics().isEmpty() && report().skipped();
     }
 
-    private void bind() {
+    /** Where DL4J has the gradients now. */
+    private void find() {
         INDArray weights = network.model().params();
         if (weights == null || address(weights) != weightAddress) {
             throw new IllegalStateException(
@@ -163,90 +161,45 @@ public final class GatunStep implements AutoCloseable {
         if (flat == null) {
             throw new IllegalStateException("the network has no gradients: a step comes after a backward pass");
         }
-        if (gradients != null && address(flat) == address(gradients)) {
-            return;
-        }
-        List<Tensor> views = new ArrayList<>();
-        for (NetworkParameters.Entry entry : parameters.trained()) {
-            views.add(Nd4jTensors.of(NetworkParameters.slice(flat, entry), NetworkParameters.shape(entry)));
-        }
-        optimizer.bindGradients(views);
         gradients = flat; // kept, so that its memory is
+        gradientAddress = address(flat);
+    }
+
+    @Override
+    protected long gradientAddress(int index) {
+        return gradientAddress
+                + parameters.trained().get(index).offset()
+                        * gradients.dataType().width();
+    }
+
+    @Override
+    protected Tensor gradient(int index, Arena arena) {
+        NetworkParameters.Entry entry = parameters.trained().get(index);
+        return Nd4jTensors.of(NetworkParameters.slice(gradients, entry), NetworkParameters.shape(entry));
     }
 
     private static long address(INDArray flat) {
         return Nd4jTensors.of(flat.reshape(flat.length())).memory().address();
     }
 
-    /** Multiplies every gradient by a factor beside the division by the number of examples: 1 / loss scale. */
+    /** Multiplies every gradient by a factor beside the division by the number of examples. */
+    @Override
     public void gradientScale(double scale) {
-        optimizer.gradientScale(scale);
+        super.gradientScale(scale);
         gradientScale = scale;
     }
 
-    /** What the last step did; a step with a NaN or an infinity in a gradient is refused, and this names the parameter. */
-    public StepReport report() {
-        return optimizer.report();
-    }
-
-    /** Steps so far, those before the checkpoint that was loaded included. */
-    public long steps() {
-        return optimizer.steps();
-    }
-
-    /** The optimizer behind this step, for its state and its parameters. It is closed by {@link #close()}. */
-    public Optimizer optimizer() {
-        return optimizer;
-    }
-
-    /**
-     * Writes weights, optimizer state and step counters to a checkpoint, beside what DL4J's {@code ModelSerializer}
-     * writes of the network; an older file of this name stays until it is whole.
-     */
-    public void save(Path file) throws IOException {
-        optimizer.save(file);
-    }
-
-    /** Reads a checkpoint of the same optimizer and network, weights included, so that training goes on bit for bit. */
-    public void load(Path file) throws IOException {
-        optimizer.load(file);
-    }
-
-    @Override
-    public void close() {
-        optimizer.close();
-    }
-
     /** What a step is made of. */
-    public static final class Builder {
+    public static final class Builder extends FrameworkStep.Builder<GatunStep, Builder> {
         private final Network network;
-        private final Device device;
-        private final Rule rule;
-        private Schedule schedule = Schedule.constant();
-        private boolean decayVectors;
-        private boolean checkFinite = true;
 
         private Builder(Model network, Device device, Rule rule) {
+            super(device, rule, false);
             this.network = Network.of(network);
-            this.device = Objects.requireNonNull(device, "device");
-            this.rule = Objects.requireNonNull(rule, "rule");
         }
 
-        /** The learning rate at every step; constant by default. */
-        public Builder schedule(Schedule schedule) {
-            this.schedule = Objects.requireNonNull(schedule, "schedule");
-            return this;
-        }
-
-        /** Whether weight decay applies to biases and gains, too; false by default, as in DL4J. */
-        public Builder decayVectors(boolean decayVectors) {
-            this.decayVectors = decayVectors;
-            return this;
-        }
-
-        /** Whether a step is refused when a gradient has a NaN or an infinity; true by default. */
-        public Builder checkFinite(boolean checkFinite) {
-            this.checkFinite = checkFinite;
+        @Override
+        protected Builder self() {
             return this;
         }
 
@@ -256,8 +209,9 @@ public final class GatunStep implements AutoCloseable {
          * @throws IllegalArgumentException if nothing is to be trained, an array cannot be used where it is, or the
          *     configuration asks for regularization or gradient normalization, which DL4J's updaters would do
          */
+        @Override
         public GatunStep build() {
-            return new GatunStep(this);
+            return new GatunStep(this, network.parameters());
         }
     }
 }

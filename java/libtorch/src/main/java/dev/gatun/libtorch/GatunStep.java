@@ -1,17 +1,15 @@
 package dev.gatun.libtorch;
 
 import dev.gatun.Device;
+import dev.gatun.FrameworkStep;
+import dev.gatun.LossScaling;
 import dev.gatun.Mirror;
 import dev.gatun.Optimizer;
+import dev.gatun.OptimizerBuilder;
 import dev.gatun.Parameter;
-import dev.gatun.ParameterGroup;
+import dev.gatun.Rounding;
 import dev.gatun.Rule;
-import dev.gatun.Schedule;
-import dev.gatun.StepReport;
-import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.bytedeco.pytorch.Module;
@@ -36,54 +34,27 @@ import org.bytedeco.pytorch.Tensor;
  * Gradients add up over several backward passes until a step is taken; {@code zero_grad()} is not needed. Like the
  * {@link Optimizer} it is made of, it belongs to the thread that built it.
  */
-public final class GatunStep implements AutoCloseable {
+public final class GatunStep extends FrameworkStep {
     private final ModuleParameters parameters;
-    private final Arena arena;
-    /** Empty where the tensors are in the device's own memory. */
-    private final Mirror mirror;
-
-    private final Optimizer optimizer;
     private final long[] weights; // the address of each parameter when this was built
-    private final long[] gradients; // the address bound for each parameter, 0 for none
 
-    private GatunStep(Builder builder) {
-        parameters = ModuleParameters.of(builder.module);
-        int count = parameters.trained().size();
-        weights = new long[count];
-        gradients = new long[count];
-        arena = Arena.ofConfined();
-        Mirror made = null;
-        boolean built = false;
-        try {
-            List<Parameter> views = new ArrayList<>();
-            for (int i = 0; i < count; i++) {
-                ModuleParameters.Entry entry = parameters.trained().get(i);
-                weights[i] = TorchTensors.address(entry.tensor());
-                views.add(Parameter.of(entry.path(), TorchTensors.of(entry.tensor(), arena)));
-            }
-            made = Mirror.of(builder.device, views);
-            mirror = made;
-            ParameterGroup group = ParameterGroup.of(builder.rule, mirror.parameters());
-            optimizer = Optimizer.builder(builder.device)
-                    .group((builder.decayVectors ? group : group.withoutDecayOfVectors())
-                            .withSchedule(builder.schedule))
-                    .checkFinite(builder.checkFinite)
-                    .zeroGradients(true)
-                    .build();
-            built = true;
-        } finally {
-            if (!built) {
-                if (made != null) {
-                    made.close();
-                }
-                arena.close();
-                parameters.close();
-            }
-        }
+    private GatunStep(Builder builder, ModuleParameters parameters) {
+        super(builder, arena -> views(parameters, arena));
+        this.parameters = parameters;
+        weights = parameters.trained().stream()
+                .mapToLong(entry -> TorchTensors.address(entry.tensor()))
+                .toArray();
+    }
+
+    private static List<Parameter> views(ModuleParameters parameters, Arena arena) {
+        return parameters.trained().stream()
+                .map(entry -> Parameter.of(entry.path(), TorchTensors.of(entry.tensor(), arena)))
+                .toList();
     }
 
     /**
-     * Starts the description of a step over a module's parameters.
+     * Starts the description of a step over a module's parameters. Weight decay applies to biases and gains, too, as in
+     * {@code torch::optim}, unless {@link Builder#decayVectors decayVectors(false)} says otherwise.
      *
      * @param module with its parameters where they are to stay
      * @param device where the step is computed. Where the tensors are on the CPU and the device is a GPU, gradients and
@@ -101,40 +72,20 @@ public final class GatunStep implements AutoCloseable {
      *     required no gradient when this was built does now, or if this is closed
      */
     public void step() {
-        if (!arena.scope().isAlive()) {
-            throw new IllegalStateException("this GatunStep is closed");
-        }
-        // What has moved is unbound before anything is bound: one gradient may lie where another has been.
-        boolean moved = false;
-        boolean any = false;
-        for (int i = 0; i < gradients.length; i++) {
-            long address = gradientAddress(i);
-            any |= address != 0;
-            if (address != gradients[i]) {
-                mirror.bindGradient(optimizer, i, null);
-                gradients[i] = 0;
-                moved |= address != 0;
-            }
-        }
-        if (!any) {
-            throw new IllegalStateException("no parameter has a gradient: step() comes after a backward pass");
-        }
+        bindGradients();
         for (ModuleParameters.Entry entry : parameters.frozen()) {
             if (entry.tensor().requires_grad()) {
                 throw new IllegalStateException("parameter " + entry.path()
                         + " required no gradient when this step was built and does now; build a new GatunStep");
             }
         }
-        if (moved) {
-            bind();
-        }
-        mirror.step(optimizer);
+        update();
     }
 
-    /** Where the gradient of parameter i is now; 0 if it has none, or does not want one. */
-    private long gradientAddress(int i) {
-        ModuleParameters.Entry entry = parameters.trained().get(i);
-        if (TorchTensors.address(entry.tensor()) != weights[i]) {
+    @Override
+    protected long gradientAddress(int index) {
+        ModuleParameters.Entry entry = parameters.trained().get(index);
+        if (TorchTensors.address(entry.tensor()) != weights[index]) {
             throw new IllegalStateException("parameter " + entry.path()
                     + " was moved after this step was built, by to(...) or set_data(...); build a new GatunStep");
         }
@@ -146,109 +97,77 @@ public final class GatunStep implements AutoCloseable {
         }
     }
 
-    private void bind() {
-        for (int i = 0; i < gradients.length; i++) {
-            Tensor weight = parameters.trained().get(i).tensor();
-            if (gradients[i] == 0 && weight.requires_grad()) {
-                try (Tensor gradient = weight.grad()) {
-                    if (gradient.defined()) {
-                        mirror.bindGradient(optimizer, i, TorchTensors.of(gradient, arena));
-                        gradients[i] = TorchTensors.address(gradient);
-                    }
-                }
-            }
+    @Override
+    protected dev.gatun.Tensor gradient(int index, Arena arena) {
+        try (Tensor gradient = parameters.trained().get(index).tensor().grad()) {
+            return TorchTensors.of(gradient, arena);
         }
     }
 
     /**
-     * Multiplies every gradient by a factor before anything else sees it: 1 / loss scale, or 1 / number of backward
-     * passes.
+     * What to multiply the loss with before the backward passes of the next step, which divides by it; ask again after every
+     * step. 1 without {@link Builder#lossScaling}.
      */
-    public void gradientScale(double scale) {
-        optimizer.gradientScale(scale);
-    }
-
-    /**
-     * What the last step did; a step with a NaN or an infinity in a gradient is refused, and this names the parameter.
-     */
-    public StepReport report() {
-        return optimizer.report();
-    }
-
-    /** Calls of {@link #step()} so far, those before the checkpoint that was loaded included. */
-    public long steps() {
-        return optimizer.steps();
-    }
-
-    /** The optimizer behind this step, for its state and its parameters. It is closed by {@link #close()}. */
-    public Optimizer optimizer() {
-        return optimizer;
-    }
-
-    /**
-     * Writes weights, optimizer state and step counters to a checkpoint; an older file of this name stays until it is
-     * whole.
-     */
-    public void save(Path file) throws IOException {
-        optimizer.save(file);
-    }
-
-    /** Reads a checkpoint of the same optimizer and module, weights included, so that training goes on bit for bit. */
-    public void load(Path file) throws IOException {
-        optimizer.load(file);
-        mirror.downloadWeights();
+    public double lossScale() {
+        return optimizer().lossScale();
     }
 
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            optimizer.close();
-            mirror.close();
-            arena.close();
+        if (isOpen()) {
+            super.close();
             parameters.close();
         }
     }
 
     /** What a step is made of. */
-    public static final class Builder {
+    public static final class Builder extends FrameworkStep.Builder<GatunStep, Builder> {
         private final Module module;
-        private final Device device;
-        private final Rule rule;
-        private Schedule schedule = Schedule.constant();
-        private boolean decayVectors = true;
-        private boolean checkFinite = true;
+        private Rounding rounding = Rounding.NEAREST;
+        private LossScaling lossScaling;
 
         private Builder(Module module, Device device, Rule rule) {
+            super(device, rule, true);
             this.module = Objects.requireNonNull(module, "module");
-            this.device = Objects.requireNonNull(device, "device");
-            this.rule = Objects.requireNonNull(rule, "rule");
         }
 
-        /** The learning rate at every step; constant by default. */
-        public Builder schedule(Schedule schedule) {
-            this.schedule = Objects.requireNonNull(schedule, "schedule");
+        @Override
+        protected Builder self() {
             return this;
         }
 
-        /** Whether weight decay applies to biases and gains, too; true by default, as in {@code torch::optim}. */
-        public Builder decayVectors(boolean decayVectors) {
-            this.decayVectors = decayVectors;
-            return this;
-        }
-
-        /** Whether a step is refused when a gradient has a NaN or an infinity; true by default. */
-        public Builder checkFinite(boolean checkFinite) {
-            this.checkFinite = checkFinite;
-            return this;
+        @Override
+        protected void configure(OptimizerBuilder options) {
+            options.zeroGradients(true).rounding(rounding);
+            if (lossScaling != null) {
+                options.lossScaling(lossScaling);
+            }
         }
 
         /**
-         * Builds the step and its state, zero-filled.
-         *
-         * @throws IllegalArgumentException if nothing is to be trained, or a parameter cannot be used where it is
+         * Scales the loss so that gradients of Half neither vanish nor overflow: multiply it with
+         * {@link GatunStep#lossScale}.
          */
+        public Builder lossScaling(LossScaling lossScaling) {
+            this.lossScaling = Objects.requireNonNull(lossScaling, "lossScaling");
+            return this;
+        }
+
+        /** How tensors of Half and BFloat16 are rounded from their F32 masters; to nearest by default. */
+        public Builder rounding(Rounding rounding) {
+            this.rounding = Objects.requireNonNull(rounding, "rounding");
+            return this;
+        }
+
+        @Override
         public GatunStep build() {
-            return new GatunStep(this);
+            ModuleParameters parameters = ModuleParameters.of(module);
+            try {
+                return new GatunStep(this, parameters);
+            } catch (RuntimeException e) {
+                parameters.close();
+                throw e;
+            }
         }
     }
 }

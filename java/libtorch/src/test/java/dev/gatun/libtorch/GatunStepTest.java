@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.gatun.Checkpoint;
 import dev.gatun.Device;
+import dev.gatun.LossScaling;
 import dev.gatun.Parameter;
 import dev.gatun.Rule;
 import dev.gatun.Schedule;
@@ -104,12 +105,32 @@ class GatunStepTest {
             assertThat(step.optimizer().parameters())
                     .extracting(Parameter::decay)
                     .containsExactly(true, false, true, false);
+            net.backward(0);
+            step.step();
+            assertThat(step.steps()).isEqualTo(1);
         }
         try (GatunStep step = step(net, "adamw(lr=0.01)").build()) {
             assertThat(step.optimizer().parameters())
                     .extracting(Parameter::decay)
                     .containsOnly(true);
         }
+    }
+
+    @Test
+    void aLossScaleIsDividedOut() {
+        Net scaled = new Net();
+        try (GatunStep plain = step(net, "sgd(lr=0.1)").build();
+                GatunStep step = step(scaled, "sgd(lr=0.1)")
+                        .lossScaling(LossScaling.dynamic())
+                        .build()) {
+            assertThat(plain.lossScale()).isEqualTo(1);
+            assertThat(step.lossScale()).isEqualTo(65536);
+            net.backward(0);
+            scaled.backward(0, step.lossScale());
+            plain.step();
+            step.step();
+        }
+        assertThat(scaled.weights()).isEqualTo(net.weights());
     }
 
     /** Two paths to one tensor. */

@@ -5,6 +5,7 @@ import static org.bytedeco.pytorch.global.torch.tanh;
 
 import org.bytedeco.pytorch.LinearImpl;
 import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 
@@ -39,9 +40,13 @@ final class Net extends Module {
 
     /** Forward and backward: the loss, with its gradients added to what is there. */
     float backward(int step) {
+        return backward(step, 1);
+    }
+
+    float backward(int step, double lossScale) {
         Tensor x = batch(step);
         Tensor loss = mse_loss(forward(x), x.sum(new long[] {1}, true, new org.bytedeco.pytorch.ScalarTypeOptional()));
-        loss.backward();
+        loss.mul(new Scalar(lossScale)).backward();
         return loss.item_float();
     }
 
