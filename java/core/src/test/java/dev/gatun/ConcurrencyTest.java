@@ -104,7 +104,7 @@ class ConcurrencyTest {
     /** The device is closed by another thread somewhere among the steps. */
     @Test
     void closingWhatStepsUseIsAnExceptionAndNoCrash() throws Exception {
-        for (int i = 0; i < Amount.of(200); i++) {
+        for (int i = 0; i < Amount.of(1000); i++) {
             boolean closesDevice = i % 8 != 0;
             Device device = Device.cpu(2);
             Arena memory = Arena.ofShared();

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class DeviceTest {
     static Stream<Arguments> configurations() {
-        return Stream.of(1, 2, 3, 7)
+        return Stream.of(1, 2, 3, 16)
                 .flatMap(threads -> Stream.of(Device.Isa.values()).map(isa -> Arguments.of(threads, isa)));
     }
 

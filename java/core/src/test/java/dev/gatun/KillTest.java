@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
  * the order of writes within a process; {@link AtomicFileTest} shows which calls sync them to the disk.
  */
 class KillTest {
-    private static final int KILLS = Amount.of(12);
+    private static final int KILLS = Amount.of(50);
 
     @TempDir
     Path folder;

@@ -347,12 +347,17 @@ final class OptimizerContract {
         requireClose(subject, what, actual, expected, new double[expected.size()]);
     }
 
+    private static void requireClose(
+            Subject subject, String what, List<Tensor> actual, List<Tensor> expected, double[] before) {
+        requireClose(subject + ": " + what, subject.tolerance(), actual, expected, before);
+    }
+
     /**
      * Norm-wise: the largest difference over the largest value that each tensor has had, as replay measures: a weight that
      * comes close to zero keeps the roundings of where it has been. NaN equals NaN and nothing else.
      */
-    private static void requireClose(
-            Subject subject, String what, List<Tensor> actual, List<Tensor> expected, double[] before) {
+    static void requireClose(
+            String what, double tolerance, List<Tensor> actual, List<Tensor> expected, double[] before) {
         List<String> wrong = new ArrayList<>();
         for (int i = 0; i < expected.size(); i++) {
             double[] a = actual.get(i).toDoubles();
@@ -363,16 +368,14 @@ final class OptimizerContract {
             }
             before[i] = largest;
             for (int k = 0; k < e.length; k++) {
-                boolean close = Double.isNaN(e[k])
-                        ? Double.isNaN(a[k])
-                        : Math.abs(a[k] - e[k]) <= subject.tolerance() * largest;
+                boolean close = Double.isNaN(e[k]) ? Double.isNaN(a[k]) : Math.abs(a[k] - e[k]) <= tolerance * largest;
                 if (!close && wrong.size() < 5) {
                     wrong.add("tensor " + i + " [" + k + "] is " + a[k] + ", should be " + e[k] + " of " + largest);
                 }
             }
         }
         if (!wrong.isEmpty()) {
-            fail(subject + ": " + what + ": " + String.join("; ", wrong));
+            fail(what + ": " + String.join("; ", wrong));
         }
     }
 }

@@ -20,12 +20,16 @@ final class Run implements AutoCloseable {
     }
 
     Run(Subject subject, Device device, UnaryOperator<OptimizerBuilder> options) {
-        problem = new Problem(subject.types(), subject.values(), device, Problem.shapes());
+        this(subject, device, options, Schedule.warmup(3).then(Schedule.step(4, 0.5)), Problem.shapes());
+    }
+
+    Run(Subject subject, Device device, UnaryOperator<OptimizerBuilder> options, Schedule schedule, long[]... shapes) {
+        problem = new Problem(subject.types(), subject.values(), device, shapes);
         Rule rule = subject.rule();
         int half = problem.parameters.size() / 2;
         OptimizerBuilder builder = Optimizer.builder(device)
                 .group(ParameterGroup.of(rule, problem.parameters.subList(0, half))
-                        .withSchedule(Schedule.warmup(3).then(Schedule.step(4, 0.5))))
+                        .withSchedule(schedule))
                 .group(rule.withLr(rule.lr() / 2), problem.parameters.subList(half, problem.parameters.size()));
         builder.rounding(subject.types().rounding()).seed(Subject.SEED);
         if (subject.backend() != null) {
