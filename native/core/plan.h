@@ -55,7 +55,7 @@ int rule_scalars(const gatun_group& group);
 // How many sums over its tensor the rule needs; whether they are those of all tensors with that rule.
 int rule_sums(const gatun_group& group);
 bool rule_pools(const gatun_group& group);
-// Are they those of rows, each of which keeps its weights by a factor of its own?
+// Are they those of rows, each of which drops a part of its weights of its own?
 bool rule_rows(const gatun_group& group);
 // Does the rule take its layers' inputs? Is their power the sum of absolute values, not of squares?
 bool rule_inputs(const gatun_group& group);

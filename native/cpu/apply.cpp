@@ -84,7 +84,7 @@ void CpuPlan::apply_block(const Group& group, const Tensor& t, int64_t begin, in
     if (group.update.swaps(*t.steps)) std::swap(state[0], state[1]);
     if (group.rows)
       group.update.rows(t.coefficients, weight, gradient, state, size, affine_of(group, t, begin),
-                        t.keep + begin / t.geometry.row_length * bytes);
+                        t.drop + begin / t.geometry.row_length * bytes);
     else if (const Powered* p = fed(t); p != nullptr && !p->factors.empty())
       group.update.factored(t.coefficients, weight, gradient, state, size, affine_of(group, t, begin),
                             {p->factors.data(), p->row_length, p->rows_per_group, begin});

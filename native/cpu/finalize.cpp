@@ -11,6 +11,11 @@ namespace gatun {
 void CpuPlan::merge(Tensor& t) {
   const Partial* partial = partials_.data() + t.first_partial;
   const Geometry& geometry = t.geometry;
+  if (geometry.chunks == 1) {  // a sum of one term: 10,000 small tensors have no time for 32 lanes each
+    t.state_of_gradient.squares = partial->squares;
+    t.state_of_gradient.m2 = t.centered ? partial->m2 : partial->squares;
+    return;
+  }
   LaneSum squares, m2;
   if (!t.centered) {
     for (int64_t c = 0; c < geometry.chunks; ++c) squares.add(c, partial[c].squares);
@@ -46,13 +51,31 @@ bool CpuPlan::find_offender(const gatun_step_arguments& arguments) {
     if (t.gradient == nullptr) continue;
     const double sum = t.state_of_gradient.squares + t.state_of_gradient.m2;
     if (std::isfinite(sum) && powers_finite(t)) continue;
-    report_.skipped = 1;
-    report_.skipped_input = std::isfinite(sum);
-    report_.skipped_group = t.group;
-    report_.skipped_tensor = int64_t(i) - groups_[size_t(t.group)].first_tensor;
+    refuse(i, std::isfinite(sum));
     return true;
   }
   return false;
+}
+
+// The same where every element is finite, but its square would not be: with what clips and norms made of the gradient.
+bool CpuPlan::find_overflow(const gatun_step_arguments& arguments) {
+  if (!(arguments.flags & GATUN_CHECK_FINITE)) return false;
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const Tensor& t = tensors_[i];
+    const bool is_double = groups_[size_t(t.group)].description.dtype == GATUN_F64;
+    if (t.gradient == nullptr || t.state_of_gradient.fits(is_double)) continue;
+    refuse(i, false);
+    return true;
+  }
+  return false;
+}
+
+void CpuPlan::refuse(size_t tensor, bool input) {
+  const int32_t group = tensors_[tensor].group;
+  report_.skipped = 1;
+  report_.skipped_input = input;
+  report_.skipped_group = group;
+  report_.skipped_tensor = int64_t(tensor) - groups_[size_t(group)].first_tensor;
 }
 
 // A tensor's transformations up to the next clip, which needs all tensors' norms.
@@ -141,7 +164,7 @@ void CpuPlan::finish_rule(Tensor& t, double lr) {
     unsigned char* own = group.own[size_t(&t - tensors_.data() - group.first_tensor)].bytes;
     group.kernels->finalize_by_row(group.description.rule, group.description.arguments, step,
                                    rule_partials_.data() + t.first_rule_partial * kMaxSums, t.geometry.rows(), own,
-                                   t.keep);
+                                   t.drop);
     t.coefficients = own;
     return;
   }
@@ -215,6 +238,7 @@ void CpuPlan::finalize(const gatun_step_arguments& arguments) {
     if (summed_) report_norm(arguments);
     if (find_offender(arguments)) return;
     if (summed_) transform();
+    if (find_overflow(arguments)) return;
   }
   if (again)  // rules that sum transformed gradients
     context.pool->run(threads_used_, [&](int thread) {

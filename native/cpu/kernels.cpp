@@ -83,9 +83,9 @@ struct Slots {
   }
 };
 
-template <class R, int variant, class T, class Read, class... Keep>
+template <class R, int variant, class T, class Read, class... Drop>
 GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __restrict w, const Slots<T>& slots,
-                          size_t at, size_t n, Read read, Keep... keep) {
+                          size_t at, size_t n, Read read, Drop... drop) {
   constexpr int kSlots = R::slots(variant);
   static_assert(kSlots <= 4);
   constexpr auto written = [](int k) { return k < kSlots && !(R::kReadOnly >> k & 1); };
@@ -99,7 +99,7 @@ GATUN_HD void update_loop(const typename R::template Coefficients<T>& c, T* __re
     T s[4] = {kSlots > 0 ? s0[i] : T(0), kSlots > 1 ? s1[i] : T(0), kSlots > 2 ? s2[i] : T(0),
               kSlots > 3 ? s3[i] : T(0)};
     T x = w[i];
-    R::template update<variant>(c, read(i), x, s, keep...);
+    R::template update<variant>(c, read(i), x, s, drop...);
     w[i] = x;
     if (written(0)) s0[i] = s[0];
     if (written(1)) s1[i] = s[1];
@@ -151,19 +151,19 @@ struct UpdateOf {
     const Slots<T> slots(state, R::slots(variant));
     const T scale = T(affine.scale);
     const T *hi = static_cast<const T*>(affine.hi), *lo = static_cast<const T*>(affine.lo);
-    const T* keep = static_cast<const T*>(factors);
-    for (size_t i = 0, end = size_t(affine.row_length - affine.first); i < n; ++keep) {
+    const T* drop = static_cast<const T*>(factors);
+    for (size_t i = 0, end = size_t(affine.row_length - affine.first); i < n; ++drop) {
       const size_t take = (end < n ? end : n) - i;
       const T* __restrict row = static_cast<const T*>(gradient) + i;
       if (hi == nullptr) {
         update_loop<R, variant>(
             c, w, slots, i, take, [=](size_t j) __attribute__((always_inline)) { return scaled(row[j], scale); },
-            *keep);
+            *drop);
       } else {
         const T a = *hi++, b = *lo++;
         update_loop<R, variant>(
             c, w, slots, i,
-            take, [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); }, *keep);
+            take, [=](size_t j) __attribute__((always_inline)) { return standardized(row[j], a, b, scale); }, *drop);
       }
       i += take, end += size_t(affine.row_length);
     }
@@ -360,7 +360,7 @@ void finalize(int32_t rule, const void* arguments, const RuleStep& step, void* c
 
 template <class T>
 void finalize_by_row(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
-                     void* coefficients, void* keep) {
+                     void* coefficients, void* drop) {
   visit_rule(rule, [&](auto r) {
     using R = decltype(r);
     if constexpr (R::kRows) {
@@ -375,8 +375,8 @@ void finalize_by_row(int32_t rule, const void* arguments, RuleStep step, const d
       const auto c = R::template finalize<T>(a, s);
       static_assert(sizeof c <= kCoefficientBytes);
       memcpy(coefficients, &c, sizeof c);
-      const auto keeping = R::keeping(a, s);
-      for (int64_t i = 0; i < rows; ++i) static_cast<T*>(keep)[i] = T(R::keep(keeping, sums + i * kMaxSums));
+      const auto dropping = R::dropping(a, s);
+      for (int64_t i = 0; i < rows; ++i) static_cast<T*>(drop)[i] = T(R::drop(dropping, sums + i * kMaxSums));
     }
   });
 }

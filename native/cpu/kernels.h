@@ -25,9 +25,9 @@ using AffineUpdate = void (*)(const void* coefficients, void* weight, const void
 using RuleSums = void (*)(const void* before, const void* weight, const void* gradient, void* const* state, size_t n,
                           const Affine* affine, double* sums);
 
-// The same with one factor of the weights for each row: `keep` is that of the row that the first element is in.
+// The same with one factor of the weights for each row: `drop` is that of the row that the first element is in.
 using RowsUpdate = void (*)(const void* coefficients, void* weight, const void* gradient, void* const* state, size_t n,
-                            const Affine& affine, const void* keep);
+                            const Affine& affine, const void* drop);
 
 // Factors that differ within a tensor: those of the rows of group 0, of group 1, ...
 struct RowFactors {
@@ -85,7 +85,7 @@ struct Kernels {
   void (*finalize)(int32_t rule, const void* arguments, const RuleStep& step, void* coefficients);
   // Of a rule with rows: from kMaxSums sums of each row its coefficients, and each row's factor.
   void (*finalize_by_row)(int32_t rule, const void* arguments, RuleStep step, const double* sums, int64_t rows,
-                          void* coefficients, void* keep);
+                          void* coefficients, void* drop);
 
   // Of a rule that takes inputs: every channel's factor from its mean power, and its memory; each factor `repeat` times
   // into `factors`, unless that is null.

@@ -23,7 +23,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
     fail(GATUN_INVALID_ARGUMENT, "%lld tensors; at most 2^31 - 1 are possible", (long long)tensor_count);
   groups_.resize(size_t(count));
   tensors_.reserve(size_t(tensor_count));
-  int64_t partials = 0, rule_partials = 0, mean_bytes = 0, keep_bytes = 0;
+  int64_t partials = 0, rule_partials = 0, mean_bytes = 0, drop_bytes = 0;
 
   for (int64_t g = 0; g < count; ++g) {
     Group& group = groups_[size_t(g)];
@@ -69,7 +69,7 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
       partials += t.geometry.chunks;
       t.first_rule_partial = rule_partials;
       if (group.rule_sums > 0) rule_partials += t.row_sums && !t.geometry.cuts_rows() ? from.rows : t.geometry.chunks;
-      if (group.rows) keep_bytes += whole_doubles(t.geometry.rows() * element_bytes(d.dtype));
+      if (group.rows) drop_bytes += whole_doubles(t.geometry.rows() * element_bytes(d.dtype));
       if (t.centered) mean_bytes += 2 * from.rows * element_bytes(d.dtype);
       if (group.inputs && from.powers > 0) add_powered(t, from);
       tensors_.push_back(t);
@@ -78,14 +78,14 @@ CpuPlan::CpuPlan(gatun_context& context, const gatun_group* groups, int64_t coun
 
   partials_.resize(size_t(partials));
   rule_partials_.resize(size_t(rule_partials) * kMaxSums);
-  keeps_.resize(size_t(keep_bytes));
+  drops_.resize(size_t(drop_bytes));
   row_means_.resize(size_t(mean_bytes));
   unsigned char* means = row_means_.data();
-  unsigned char* keep = keeps_.data();
+  unsigned char* drop = drops_.data();
   for (Tensor& t : tensors_) {
     const Group& group = groups_[size_t(t.group)];
     const int64_t bytes = t.geometry.rows() * element_bytes(group.description.dtype);
-    if (group.rows) t.keep = keep, keep += whole_doubles(bytes);
+    if (group.rows) t.drop = drop, drop += whole_doubles(bytes);
     if (!t.centered) continue;
     t.hi = means, t.lo = means + bytes;
     means += 2 * bytes;

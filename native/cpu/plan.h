@@ -36,7 +36,7 @@ class CpuPlan final : public gatun_plan {
     int32_t averages;   // the first average's slot: behind the rule's slots and scalars
     int32_t rule_sums;  // sums that the rule needs
     bool pools;         // ... of all tensors with that rule
-    bool rows;          // ... of rows, each of which keeps its weights by a factor of its own
+    bool rows;          // ... of rows, each of which drops a part of its weights of its own
     bool inputs;        // does the rule take its layers' inputs?
     bool absolute;      // ... and the sums of their absolute values?
     double pooled[kMaxSums];
@@ -71,7 +71,7 @@ class CpuPlan final : public gatun_plan {
     int64_t* steps;
     int64_t first_partial;
     int64_t first_rule_partial;  // of the rule's sums: one for each chunk, or for each row where rows are not cut
-    unsigned char* keep;         // the rows' factors; null unless its rule has rows
+    unsigned char* drop;         // the rows' factors; null unless its rule has rows
     unsigned char *hi, *lo;      // row means; null unless centered
     // Of the step under way.
     GradientState state_of_gradient;
@@ -140,6 +140,8 @@ class CpuPlan final : public gatun_plan {
   void finish_powers(Tensor& tensor, double lr);
   bool may_interleave(const gatun_step_arguments& arguments) const;
   bool find_offender(const gatun_step_arguments& arguments);
+  bool find_overflow(const gatun_step_arguments& arguments);
+  void refuse(size_t tensor, bool input);
   static void standardize(const gatun_group& group, int32_t from, Tensor& tensor);
   void transform();
   using Compute = void (*Kernels::*)(int32_t, const void*, const RuleStep&, void*);
@@ -150,7 +152,7 @@ class CpuPlan final : public gatun_plan {
   std::vector<Powered> powered_;
   std::vector<Partial> partials_;
   std::vector<double> rule_partials_;  // kMaxSums for each chunk or row
-  std::vector<unsigned char> keeps_;
+  std::vector<unsigned char> drops_;
   std::vector<unsigned char> row_means_;
   std::vector<std::vector<Span>> spans_;   // one list per thread
   std::unique_ptr<Handover[]> handovers_;  // one for each tensor

@@ -108,8 +108,8 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
     for (int k = 0; k < kSlots; ++k) x[k] = load_once<kWidth>(s[k] + i);
     gradient.widen(g);
     means.transform(uint32_t(i), scale, g);
-    Pack<T, kWidth> keep;
-    if constexpr (R::kRows) keep = factors.template fetch<kWidth>(uint32_t(i));
+    Pack<T, kWidth> drop;
+    if constexpr (R::kRows) drop = factors.template fetch<kWidth>(uint32_t(i));
 #pragma unroll
     for (int e = 0; e < kWidth; ++e) {
       fetch_again();
@@ -120,7 +120,7 @@ GATUN_DEVICE void update_chunk(const typename R::template Coefficients<T>& c, T*
         R::template update<variant>(c, g.v[e], w.v[e], one,
                                     factors.values == nullptr ? c.inverse : factors(uint32_t(i + e)));
       else if constexpr (R::kRows)
-        R::template update<variant>(c, g.v[e], w.v[e], one, keep.v[e]);
+        R::template update<variant>(c, g.v[e], w.v[e], one, drop.v[e]);
       else
         R::template update<variant>(c, g.v[e], w.v[e], one);
 #pragma unroll
@@ -234,7 +234,7 @@ struct Place {
     if (!centered) return {{reinterpret_cast<const Pack<T, 2>*>(tables.zero), uint32_t(kChunk)}};
     return {rows_of(static_cast<const Pack<T, 2>*>(t.means))};
   }
-  GATUN_DEVICE RowFactors<T> factors() const { return {rows_of(static_cast<const T*>(t.keep))}; }
+  GATUN_DEVICE RowFactors<T> factors() const { return {rows_of(static_cast<const T*>(t.drop))}; }
 
   template <class Value>
   GATUN_DEVICE Rows<Value> rows_of(const Value* all) const {

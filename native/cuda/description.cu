@@ -87,7 +87,7 @@ void Description::add_tensor(const gatun_tensor& from, const gatun_group& in, bo
   const int64_t rows = t.geometry.rows();
   if (t.sums_rows != 0)
     t.row_sums = reinterpret_cast<double*>(take(rows * t.geometry.chunks_per_row * kMaxSums * int64_t(sizeof(double))));
-  if (group.rows != 0) t.keep = reinterpret_cast<void*>(take(rows * (in.dtype == GATUN_F64 ? 8 : 4)));
+  if (group.rows != 0) t.drop = reinterpret_cast<void*>(take(rows * (in.dtype == GATUN_F64 ? 8 : 4)));
   tensor_of_chunk.insert(tensor_of_chunk.end(), size_t(t.geometry.chunks), int32_t(tensors.size()));
   tensors.push_back(t);
   gradients.push_back({from.gradient, from.gradient_dtype, 0});

@@ -36,6 +36,15 @@ GATUN_DEVICE GradientState gradient_state(const Tables& tables, int64_t tensor) 
   return {load_fresh(&step.squares), load_fresh(&step.m2), step.scale, step.centered != 0};
 }
 
+// By one thread.
+GATUN_DEVICE void refuse(const Tables& tables, int32_t tensor, bool input) {
+  gatun_step_report& report = *tables.report;
+  report.skipped = 1;
+  report.skipped_input = input;
+  report.skipped_group = tables.tensors[tensor].group;
+  report.skipped_tensor = tensor - tables.groups[report.skipped_group].first_tensor;
+}
+
 // Adds up the norm and looks for what is not finite: every NaN and infinity in a gradient or an input ends up in
 // one of the sums. False if the step is refused.
 GATUN_DEVICE bool judge(const Tables& tables, SumsShared& shared) {
@@ -61,15 +70,11 @@ GATUN_DEVICE bool judge(const Tables& tables, SumsShared& shared) {
     const double scale = tables.values[0], nan = bits_<double>(uint64_t(0x7ff8000000000000u));
     gatun_step_report& report = *tables.report;
     report.gradient_norm = shared.unsummed != 0 ? nan : sqrt_(squares.a) * (scale < 0 ? -scale : scale);
-    report.skipped = refused;
-    report.skipped_input = 0;
+    report.skipped = report.skipped_input = 0;
     report.skipped_group = report.skipped_tensor = -1;
     if (refused) {
-      const int32_t group = tables.tensors[offender].group;
-      report.skipped_group = group;
-      report.skipped_tensor = offender - tables.groups[group].first_tensor;
       const GradientState g = gradient_state(tables, offender);
-      report.skipped_input = is_finite(g.squares + g.m2);
+      refuse(tables, offender, is_finite(g.squares + g.m2));
     }
   }
   return !refused;
@@ -114,6 +119,23 @@ GATUN_DEVICE void transform(const Tables& tables, SumsShared& shared) {
       }
     }
   }
+}
+
+// Refuses the step where every element is finite, but its square would not be: with what clips and norms made of it.
+GATUN_DEVICE bool overflows(const Tables& tables, SumsShared& shared) {
+  if ((tables.flags & GATUN_CHECK_FINITE) == 0) return false;
+  if (thread_index() == 0) shared.offender = INT32_MAX;
+  GATUN_BARRIER();
+  for (int64_t i = thread_index(); i < tables.tensor_count; i += kThreads) {
+    const bool is_double = tables.groups[tables.tensors[i].group].dtype == GATUN_F64;
+    if (tables.gradients[i].address != nullptr && !gradient_state(tables, i).fits(is_double))
+      lower_to(&shared.offender, int32_t(i));
+  }
+  GATUN_BARRIER();
+  const int32_t offender = shared.offender;
+  if (offender == INT32_MAX) return false;
+  if (thread_index() == 0) refuse(tables, offender, false);
+  return true;
 }
 
 // Sums that a rule takes over all its tensors, whatever their groups.
@@ -218,6 +240,7 @@ GATUN_DEVICE void decide(const Tables& tables, SumsShared& shared) {
   if ((tables.stages & kJudges) != 0) {
     if (!judge(tables, shared)) return;
     transform(tables, shared);
+    if (overflows(tables, shared)) return;
   } else if (tables.report->skipped != 0) {
     return;
   }

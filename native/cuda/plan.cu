@@ -177,7 +177,7 @@ int32_t GatunCudaPlan::build(Description& d) {
     if (t.centered != 0) t.means = device + at_means + reinterpret_cast<uintptr_t>(t.means);
     if (t.sums_rows != 0)
       t.row_sums = reinterpret_cast<double*>(device + at_rows + reinterpret_cast<uintptr_t>(t.row_sums));
-    if (d.groups[size_t(t.group)].rows != 0) t.keep = device + at_rows + reinterpret_cast<uintptr_t>(t.keep);
+    if (d.groups[size_t(t.group)].rows != 0) t.drop = device + at_rows + reinterpret_cast<uintptr_t>(t.drop);
   }
   for (PoweredEntry& p : d.powered) {
     p.means = reinterpret_cast<double*>(device + at_powers + reinterpret_cast<uintptr_t>(p.means));

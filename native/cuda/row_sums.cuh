@@ -1,4 +1,4 @@
-// row_sums.cuh - what becomes of the sums of rows, for rules that keep each row's weights by a factor of its own: the
+// row_sums.cuh - what becomes of the sums of rows, for rules that drop a part of each row's weights of its own: the
 // tensor's sums, the largest measure, and the factors. By the block that completes the tensor.
 #pragma once
 #include "cuda/sums.cuh"
@@ -72,11 +72,11 @@ GATUN_DEVICE void merge_row_sums(const Tables& tables, SumsShared& shared, int32
   }
   largest = block_largest(shared, largest);  // with a barrier behind which the tensor's sums are there, too
   fetch(tables.rule_sums + int64_t(tensor) * kMaxSums);
-  const auto keeping = R::keeping(arguments, {*t.steps + 1, tables.values[1 + t.group], t.decay != 0, sums, nullptr,
-                                              double(geometry.length), double(geometry.row_length), largest});
+  const auto dropping = R::dropping(arguments, {*t.steps + 1, tables.values[1 + t.group], t.decay != 0, sums, nullptr,
+                                                double(geometry.length), double(geometry.row_length), largest});
   for (int64_t row = thread_index(); row < rows; row += kThreads) {
     fetch(of + row * stride);
-    static_cast<T*>(t.keep)[row] = T(R::keep(keeping, sums));
+    static_cast<T*>(t.drop)[row] = T(R::drop(dropping, sums));
   }
 }
 

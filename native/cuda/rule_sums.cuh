@@ -113,7 +113,7 @@ GATUN_DEVICE int32_t row_sums_of_chunk(const Tables& tables, const Team& team, i
   const StepScalars step{*t.steps + 1, tables.values[1 + t.group], t.decay != 0, nullptr, nullptr, 0};
   if (t.sums_rows == 0) {  // nothing is asked of the sums of a vector
     if (chunk == t.first_chunk && team.leads())
-      *static_cast<T*>(t.keep) = T(R::keep(R::keeping(arguments, step), nullptr));
+      *static_cast<T*>(t.drop) = T(R::drop(R::dropping(arguments, step), nullptr));
     return alone ? -1 : place.tensor;
   }
   const auto before = R::template before<T>(arguments, step);

@@ -18,12 +18,12 @@ struct TensorEntry {
   int64_t first_chunk;  // chunks are numbered through all tensors of the plan
   void* means;          // of this step's rows, as pairs (hi, lo); null unless centered
   double* row_sums;     // kMaxSums for each row or part of one; null unless sums_rows
-  void* keep;           // each row's factor; null unless its rule has rows
+  void* drop;           // each row's factor; null unless its rule has rows
   int64_t* steps;       // the caller's counter
   int64_t number;       // for stochastic rounding
   int32_t group;
   int32_t decay, centered;
-  int32_t sums_rows;  // does its rule sum and keep it row by row?
+  int32_t sums_rows;  // does its rule sum and drop it row by row?
   int32_t aligned;    // are weight and state at the borders of vectors?
   int32_t powered;    // its number among the tensors whose layers have inputs; -1: none
 };
@@ -49,7 +49,7 @@ struct GroupEntry {
   int32_t sums;          // some transformation needs the gradient's
   int32_t rule_sums;     // how many the rule needs
   int32_t pools;         // are the rule's sums those of all tensors with that rule?
-  int32_t rows;          // ... those of rows, each of which keeps its weights by a factor of its own?
+  int32_t rows;          // ... those of rows, each of which drops a part of its weights of its own?
   int32_t fused;         // may k_fused step it?
   int32_t weight_dtype, rounding;
   int32_t moves_idle;  // do averages also move tensors without a gradient?

@@ -187,8 +187,9 @@ typedef struct gatun_input {
 } gatun_input;
 
 typedef enum gatun_step_flag {
-  GATUN_CHECK_FINITE = 1,  /* a NaN, an infinity or an overflowing sum of squares in any gradient, or an input power
-                              that is not finite and 0 or more: change nothing */
+  GATUN_CHECK_FINITE = 1,  /* a NaN, an infinity or an overflowing sum of squares in any gradient (of F64; of the other
+                              types, with scale and transformations, one above 2^124), or an input power that is
+                              not finite and 0 or more: change nothing */
   GATUN_ZERO_GRADIENTS = 2 /* gradients are zero afterwards, also after a refused step */
 } gatun_step_flag;
 

@@ -3,15 +3,16 @@
 // they share.
 //
 //   AdaBelief:  v = v + (1-beta2)((g - m)^2 - v) + eps, eps in the state;   RAdam:  v = v + (1-beta2)(g^2 - v)
-//   not rectified:  w = keep w - lr/bc1 m / (sqrt(v)/sqrt(bc2) + eps)
-//   rectified:      rho >= 5: w = keep w - lr r sqrt(bc2)/bc1 m / (sqrt(v) + eps), else w = keep w - lr/bc1 m, or keep
+//   not rectified:  w = w - drop w - lr/bc1 m / (sqrt(v)/sqrt(bc2) + eps)
+//   rectified:      rho >= 5: w = w - drop w - lr r sqrt(bc2)/bc1 m / (sqrt(v) + eps), else w = w - drop w - lr/bc1 m,
+//   or w
 //   w
 #pragma once
 #include "step.h"
 
 GATUN_RULES_BEGIN
 
-// What the rectification makes of a step: w = keep w - rate m / (root sqrt(v) + eps). For root 0 and eps 1 that is
+// What the rectification makes of a step: w = w - drop w - rate m / (root sqrt(v) + eps). For root 0 and eps 1 that is
 // plain momentum; for rate 0, too, nothing.
 struct Rectified {
   double rate, root, eps;
@@ -29,13 +30,13 @@ struct Rectified {
   }
 };
 
-// keep w - rate m / (root sqrt(v) + eps). Where the root does not count, or nothing moves, an infinite or NaN v must
-// not either: weights that wait keep their bits.
+// w - drop w - rate m / (root sqrt(v) + eps). Where the root does not count, or nothing moves, an infinite or NaN v
+// must not either: weights that wait keep their bits.
 template <class Coefficients, class T>
 GATUN_HD T rectified_step(const Coefficients& c, T m, T v, T w) {
   const T d = c.root > 0 ? fma_(sqrt_(v), c.root, c.eps) : c.eps;
-  const T kept = w * c.keep;
-  return c.rate != 0 ? fma_(-c.rate, m / d, kept) : kept;
+  const T decayed = c.drop != 0 ? w - c.drop * w : w;
+  return c.rate != 0 ? moved(w, c.drop, c.rate, m / d) : decayed;
 }
 
 template <>
@@ -49,7 +50,7 @@ struct Rule<GATUN_RULE_ADABELIEF> : RuleDefaults {
 
   template <class T>
   struct Coefficients {
-    T fresh1, fresh2, state_eps, rate, root, eps, l2, keep;
+    T fresh1, fresh2, state_eps, rate, root, eps, l2, drop;
   };
 
   template <class T>
@@ -57,7 +58,7 @@ struct Rule<GATUN_RULE_ADABELIEF> : RuleDefaults {
     const DecayFactors decay = decay_factors(a.decay, a.weight_decay, step);
     Rectified r = Rectified::of(a.beta1, a.beta2, a.eps, a.degenerate_to_sgd != 0, step);
     if (!a.rectify) r = {step.lr / (1 - power(a.beta1, step.t)), 1 / sqrt_(1 - power(a.beta2, step.t)), a.eps, true};
-    return {T(1 - a.beta1), T(1 - a.beta2), T(a.eps), T(r.rate), T(r.root), T(r.eps), T(decay.l2), T(decay.keep)};
+    return {T(1 - a.beta1), T(1 - a.beta2), T(a.eps), T(r.rate), T(r.root), T(r.eps), T(decay.l2), T(decay.drop)};
   }
 
   template <int variant, class T>
@@ -83,15 +84,15 @@ struct Rule<GATUN_RULE_RADAM> : RuleDefaults {
 
   template <class T>
   struct Coefficients {
-    T fresh1, fresh2, rate, root, eps, keep;
+    T fresh1, fresh2, rate, root, eps, drop;
   };
 
   template <class T>
   static GATUN_HD Coefficients<T> finalize(const Arguments& a, const StepScalars& step) {
     const Rectified r = Rectified::of(a.beta1, a.beta2, a.eps, a.degenerate_to_sgd != 0, step);
     // Weights that do not move do not decay either.
-    const double keep = r.moves ? decay_factors(GATUN_DECAY_DECOUPLED, a.weight_decay, step).keep : 1;
-    return {T(1 - a.beta1), T(1 - a.beta2), T(r.rate), T(r.root), T(r.eps), T(keep)};
+    const double drop = r.moves ? decay_factors(GATUN_DECAY_DECOUPLED, a.weight_decay, step).drop : 0;
+    return {T(1 - a.beta1), T(1 - a.beta2), T(r.rate), T(r.root), T(r.eps), T(drop)};
   }
 
   template <int, class T>

@@ -2,8 +2,8 @@
 // docs/decisions/0006-adal.md.
 //
 //   L = sum |g| over the tensor, or over all tensors;   h = L g;   m and v of h as in Adam;   lr_t = lr/sqrt(t)
-//   denominator:  w = keep w - lr_t/bc1 m / (sqrt(v/bc2) + eps)
-//   literal:      w = keep w - lr_t/bc1 m ([v > 0] / sqrt(v/bc2) + eps)
+//   denominator:  w = w - drop w - lr_t/bc1 m / (sqrt(v/bc2) + eps)
+//   literal:      w = w - drop w - lr_t/bc1 m ([v > 0] / sqrt(v/bc2) + eps)
 #pragma once
 #include "step.h"
 
@@ -43,7 +43,7 @@ struct Rule<GATUN_RULE_ADAL> : RuleDefaults {
 
   template <class T>
   struct Coefficients {
-    T gain, fresh1, fresh2, rate, root, eps, l2, keep;
+    T gain, fresh1, fresh2, rate, root, eps, l2, drop;
   };
 
   template <class T>
@@ -58,7 +58,7 @@ struct Rule<GATUN_RULE_ADAL> : RuleDefaults {
             T(1 / sqrt_(1 - power(a.beta2, step.t))),
             T(a.eps),
             T(decay.l2),
-            T(decay.keep)};
+            T(decay.drop)};
   }
 
   template <int variant, class T>
@@ -69,10 +69,10 @@ struct Rule<GATUN_RULE_ADAL> : RuleDefaults {
     v = fma_(c.fresh2, fma_(h, h, -v), v);
     const T root = sqrt_(v) * c.root;
     if constexpr (variant == kDenominator) {
-      w = fma_(-c.rate, m / (root + c.eps), w * c.keep);
+      w = moved(w, c.drop, c.rate, m / (root + c.eps));
     } else {  // without the guard a coordinate that never had a gradient would be infinity times 0
       const T inverse = v > 0 ? T(1) / root : T(0);
-      w = fma_(-c.rate, m * (inverse + c.eps), w * c.keep);
+      w = moved(w, c.drop, c.rate, m * (inverse + c.eps));
     }
   }
 };

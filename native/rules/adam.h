@@ -3,7 +3,7 @@
 //
 //   g = g + l2 w;   m = m + (1-beta1)(g - m);   v = v + (1-beta2)(g^2 - v)
 //   r = v, or vmax = max(vmax, v) (AMSGrad, over the biased v)
-//   d = sqrt(r)/sqrt(1-beta2^t) + eps, or softplus of the first term;   w = keep w - lr/(1-beta1^t) m/d
+//   d = sqrt(r)/sqrt(1-beta2^t) + eps, or softplus of the first term;   w = w - drop w - lr/(1-beta1^t) m/d
 #pragma once
 #include "step.h"
 
@@ -19,7 +19,7 @@ struct Rule<GATUN_RULE_ADAM> : RuleDefaults {
 
   template <class T>
   struct Coefficients {
-    T fresh1, fresh2, rate, root, eps, l2, keep, softplus, softplus_inverse;
+    T fresh1, fresh2, rate, root, eps, l2, drop, softplus, softplus_inverse;
   };
 
   template <class T>
@@ -28,7 +28,7 @@ struct Rule<GATUN_RULE_ADAM> : RuleDefaults {
     const DecayFactors decay = decay_factors(a.decay, a.weight_decay, step);
     return {T(1 - a.beta1),      T(1 - a.beta2), T(step.lr / bias1),
             T(1 / sqrt_(bias2)), T(a.eps),       T(decay.l2),
-            T(decay.keep),       T(a.softplus),  T(a.softplus > 0 ? 1 / a.softplus : 0)};
+            T(decay.drop),       T(a.softplus),  T(a.softplus > 0 ? 1 / a.softplus : 0)};
   }
 
   template <int variant, class T>
@@ -42,7 +42,7 @@ struct Rule<GATUN_RULE_ADAM> : RuleDefaults {
     const T root = sqrt_(r);
     const T d = (variant & kSoftplus) != 0 ? softplus(root * c.root, c.softplus, c.softplus_inverse)
                                            : fma_(root, c.root, c.eps);
-    w = fma_(-c.rate, m / d, w * c.keep);
+    w = moved(w, c.drop, c.rate, m / d);
   }
 };
 

@@ -29,29 +29,29 @@ struct Projected : RuleDefaults {
     return dot / sqrt_(max_(a.eps * a.eps, sums[0] * sums[2]));
   }
 
-  struct Keeping {
+  struct Dropping {
     bool by_row;
-    double whole;  // the factor of all rows; where each has its own, without what a view adds
+    double whole;  // the part that all rows lose; where each loses its own, without what a view gives back
     double rate, eps;
 
     GATUN_HD double viewed(const double* sums) const {
       const double norm = sqrt_(sums[0]) + eps, along = sums[0] > 0 ? sums[3] / (norm * norm) : 0;
-      return whole + rate * along;
+      return whole - rate * along;
     }
   };
 
-  static GATUN_HD Keeping keeping(const A& a, const StepScalars& step) {
+  static GATUN_HD Dropping dropping(const A& a, const StepScalars& step) {
     const double decay = step.decay ? R::decay(a, step) : 0;
     const bool rows = step.row_length > 0 && step.largest < a.delta / sqrt_(step.row_length);
     const bool tensor = step.row_length > 0 && !rows && measure(a, step.sums) < a.delta / sqrt_(step.length);
-    if (!rows && !tensor) return {false, 1 - decay, 0, a.eps};
-    Keeping keeping{rows, 1 - decay * a.wd_ratio, R::rate(a, step), a.eps};
-    if (tensor) keeping.whole = keeping.viewed(step.sums);
-    return keeping;
+    if (!rows && !tensor) return {false, decay, 0, a.eps};
+    Dropping dropping{rows, decay * a.wd_ratio, R::rate(a, step), a.eps};
+    if (tensor) dropping.whole = dropping.viewed(step.sums);
+    return dropping;
   }
 
-  static GATUN_HD double keep(const Keeping& keeping, const double* row) {
-    return keeping.by_row ? keeping.viewed(row) : keeping.whole;
+  static GATUN_HD double drop(const Dropping& dropping, const double* row) {
+    return dropping.by_row ? dropping.viewed(row) : dropping.whole;
   }
 };
 
@@ -107,8 +107,8 @@ struct Rule<GATUN_RULE_ADAMP> : Projected<Rule<GATUN_RULE_ADAMP>, gatun_adamp> {
   }
 
   template <int variant, class T>
-  static GATUN_HD void update(const Coefficients<T>& c, T g, T& w, T* state, T keep) {
-    w = fma_(-c.rate, direction<variant>(c.before, g, state[0], state[1]), w * keep);
+  static GATUN_HD void update(const Coefficients<T>& c, T g, T& w, T* state, T drop) {
+    w = moved(w, drop, c.rate, direction<variant>(c.before, g, state[0], state[1]));
   }
 };
 
@@ -161,9 +161,9 @@ struct Rule<GATUN_RULE_SGDP> : Projected<Rule<GATUN_RULE_SGDP>, gatun_sgdp> {
   }
 
   template <int variant, class T>
-  static GATUN_HD void update(const Coefficients<T>& c, T g, T& w, T* state, T keep) {
+  static GATUN_HD void update(const Coefficients<T>& c, T g, T& w, T* state, T drop) {
     T none = 0;
-    w = fma_(-c.rate, direction<variant>(c.before, g, variant == kPlain ? none : state[0]), w * keep);
+    w = moved(w, drop, c.rate, direction<variant>(c.before, g, variant == kPlain ? none : state[0]));
   }
 };
 

@@ -2,7 +2,7 @@
 // onto each other, layer by layer, K times.
 //
 //   m = m + (1-beta1)(g - m);   a = g, c = m;   K times:  s = <a,c>, a = a s/(|a|^2+xi), c = c s/(|c|^2+xi)
-//   v = v + (1-beta2)((c - a)^2 - v) + eps, eps in the state;   w = keep w - lr/bc1 m / (sqrt(v)/sqrt(bc2) [+ eps])
+//   v = v + (1-beta2)((c - a)^2 - v) + eps, eps in the state;   w = w - drop w - lr/bc1 m / (sqrt(v)/sqrt(bc2) [+ eps])
 //
 // a stays a multiple cg of g and c a multiple cm of m, so three sums are all that the projections need.
 #pragma once
@@ -45,7 +45,7 @@ struct Rule<GATUN_RULE_AIDA> : RuleDefaults {
 
   template <class T>
   struct Coefficients {
-    T fresh1, fresh2, cg, cm, state_eps, rate, root, eps, l2, keep;
+    T fresh1, fresh2, cg, cm, state_eps, rate, root, eps, l2, drop;
   };
 
   template <class T>
@@ -67,7 +67,7 @@ struct Rule<GATUN_RULE_AIDA> : RuleDefaults {
             T(1 / sqrt_(1 - power(a.beta2, step.t))),
             T(a.outer_eps ? a.eps : 0),
             T(decay.l2),
-            T(decay.keep)};
+            T(decay.drop)};
   }
 
   template <int, class T>
@@ -77,7 +77,7 @@ struct Rule<GATUN_RULE_AIDA> : RuleDefaults {
     m = fma_(c.fresh1, g - m, m);
     const T r = fma_(c.cm, m, -(c.cg * g));
     v = fma_(c.fresh2, fma_(r, r, -v), v) + c.state_eps;
-    w = fma_(-c.rate, m / fma_(sqrt_(v), c.root, c.eps), w * c.keep);
+    w = moved(w, c.drop, c.rate, m / fma_(sqrt_(v), c.root, c.eps));
   }
 };
 

@@ -23,6 +23,15 @@ struct GradientState {
 
   GATUN_HD double norm_squared() const { return scale * scale * (centered ? m2 : squares); }
 
+  // May a checked step take it? In F32 its squared norm may be a 16th of the largest float: rules square elements, and
+  // differences of them and a mean of others before, and an infinity among these stays in the second moment for good.
+  // Where means are taken off, these differences have to be floats, too. A norm of zero to divide by makes a NaN,
+  // refused as well.
+  GATUN_HD bool fits(bool is_double) const {
+    const double largest = is_double ? 0x1.fffffffffffffp1023 : 0x1p124;
+    return norm_squared() <= largest && (is_double || !centered || m2 <= 0x1p254);
+  }
+
   // SING (2305.15997): h = g_c / (|g_c| + eps), without sqrt(D) and without gamma.
   GATUN_HD void standardize(bool center, bool normalize, double eps) {
     if (center) centered = true;

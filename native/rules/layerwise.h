@@ -3,8 +3,8 @@
 // the abstract names and no code has: a reconstruction).
 //
 //   x = g (LAdam), g - m with this step's m (LAdaBelief);   m = m + (1-beta1)(g - m)
-//   pre:   v = beta2 v + (1-beta2) mean(x^2) + eps, one scalar;  w = keep w - lr/bc1 sqrt(bc2)/sqrt(v) m
-//   post:  v = v + (1-beta2)(x^2 - v) + eps, elementwise;        w = keep w - lr/bc1 mean(sqrt(bc2)/sqrt(v)) m
+//   pre:   v = beta2 v + (1-beta2) mean(x^2) + eps, one scalar;  w = w - drop w - lr/bc1 sqrt(bc2)/sqrt(v) m
+//   post:  v = v + (1-beta2)(x^2 - v) + eps, elementwise;        w = w - drop w - lr/bc1 mean(sqrt(bc2)/sqrt(v)) m
 #pragma once
 #include "step.h"
 
@@ -52,7 +52,7 @@ struct LayerwiseMoment : RuleDefaults {
 
   template <class T>
   struct Coefficients {
-    T fresh1, fresh2, eps, rate, l2, keep;
+    T fresh1, fresh2, eps, rate, l2, drop;
   };
 
   template <class T>
@@ -65,7 +65,7 @@ struct LayerwiseMoment : RuleDefaults {
       size = sqrt_(1 - power(a.beta2, step.t)) / sqrt_(v);
     }
     const DecayFactors decay = decay_factors(a.decay, a.weight_decay, step);
-    return {T(1 - a.beta1), T(1 - a.beta2), T(a.eps), T(lr * size), T(decay.l2), T(decay.keep)};
+    return {T(1 - a.beta1), T(1 - a.beta2), T(a.eps), T(lr * size), T(decay.l2), T(decay.drop)};
   }
 
   template <int variant, class T>
@@ -78,7 +78,7 @@ struct LayerwiseMoment : RuleDefaults {
       const T x = belief ? g - m : g;
       v = fma_(c.fresh2, fma_(x, x, -v), v) + c.eps;
     }
-    w = fma_(-c.rate, m, w * c.keep);
+    w = moved(w, c.drop, c.rate, m);
   }
 };
 

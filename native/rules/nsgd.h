@@ -61,7 +61,7 @@ struct Rule<GATUN_RULE_NSGD> : RuleDefaults {
       u = variant % kPre == kNesterov ? fma_(c.push, b, g) : b;
     }
     if constexpr (variant < kPre) u = u * inverse;
-    w = fma_(-c.lr, u, w);
+    w = moved(w, T(0), c.lr, u);  // as SGD rounds it
   }
 };
 

@@ -2,8 +2,9 @@
 //
 //   pos = pos + (1 - beta1^2)(g - pos), for the buffer of this step's parity;   neg = the other one
 //   pn = [(1 + beta0) pos - beta0 neg] / sqrt((1 + beta0)^2 + beta0^2)
-//   PNM:     w = keep w - lr pn                               (no bias correction)
-//   AdaPNM:  v = v + (1-beta2)(g^2 - v), vmax = max(vmax, v);   w = keep w - lr/bc1 pn / (sqrt(vmax)/sqrt(bc2) + eps)
+//   PNM:     w = w - drop w - lr pn                               (no bias correction)
+//   AdaPNM:  v = v + (1-beta2)(g^2 - v), vmax = max(vmax, v);   w = w - drop w - lr/bc1 pn / (sqrt(vmax)/sqrt(bc2) +
+//   eps)
 #pragma once
 #include "step.h"
 
@@ -34,14 +35,14 @@ struct Rule<GATUN_RULE_PNM> : AlternatingBuffers {
 
   template <class T>
   struct Coefficients {
-    T fresh, positive, negative, lr, l2, keep;
+    T fresh, positive, negative, lr, l2, drop;
   };
 
   template <class T>
   static GATUN_HD Coefficients<T> finalize(const Arguments& a, const StepScalars& step) {
     const DecayFactors decay = decay_factors(a.decay, a.weight_decay, step);
     const PositiveNegative pn = PositiveNegative::of(a.beta0);
-    return {T(1 - a.beta1 * a.beta1), T(pn.positive), T(pn.negative), T(step.lr), T(decay.l2), T(decay.keep)};
+    return {T(1 - a.beta1 * a.beta1), T(pn.positive), T(pn.negative), T(step.lr), T(decay.l2), T(decay.drop)};
   }
 
   template <int, class T>
@@ -49,7 +50,7 @@ struct Rule<GATUN_RULE_PNM> : AlternatingBuffers {
     T& pos = state[0];
     g = fma_(c.l2, w, g);
     pos = fma_(c.fresh, g - pos, pos);
-    w = fma_(-c.lr, fma_(c.positive, pos, -(c.negative * state[1])), w * c.keep);
+    w = moved(w, c.drop, c.lr, fma_(c.positive, pos, -(c.negative * state[1])));
   }
 };
 
@@ -63,7 +64,7 @@ struct Rule<GATUN_RULE_ADAPNM> : AlternatingBuffers {
 
   template <class T>
   struct Coefficients {
-    T fresh, fresh2, positive, negative, rate, root, eps, l2, keep;
+    T fresh, fresh2, positive, negative, rate, root, eps, l2, drop;
   };
 
   template <class T>
@@ -78,7 +79,7 @@ struct Rule<GATUN_RULE_ADAPNM> : AlternatingBuffers {
             T(1 / sqrt_(1 - power(a.beta2, step.t))),
             T(a.eps),
             T(decay.l2),
-            T(decay.keep)};
+            T(decay.drop)};
   }
 
   template <int variant, class T>
@@ -90,7 +91,7 @@ struct Rule<GATUN_RULE_ADAPNM> : AlternatingBuffers {
     v = fma_(c.fresh2, fma_(g, g, -v), v);
     T r = v;
     if constexpr (variant == kAmsgrad) r = state[3] = max_(state[3], v);
-    w = fma_(-c.rate, pn / fma_(sqrt_(r), c.root, c.eps), w * c.keep);
+    w = moved(w, c.drop, c.rate, pn / fma_(sqrt_(r), c.root, c.eps));
   }
 };
 

@@ -1,7 +1,7 @@
 // sgd.h - stochastic gradient descent with momentum, dampening and Nesterov's form.
 //
 //   g = g + l2 w;   b = g on the tensor's first step, then momentum b + (1 - dampening) g
-//   u = b, or g + momentum b (Nesterov), or g (no momentum);   w = keep w - lr u
+//   u = b, or g + momentum b (Nesterov), or g (no momentum);   w = w - drop w - lr u
 #pragma once
 #include "step.h"
 
@@ -17,7 +17,7 @@ struct Rule<GATUN_RULE_SGD> : RuleDefaults {
 
   template <class T>
   struct Coefficients {
-    T momentum, fresh, push, lr, l2, keep;
+    T momentum, fresh, push, lr, l2, drop;
   };
 
   template <class T>
@@ -29,7 +29,7 @@ struct Rule<GATUN_RULE_SGD> : RuleDefaults {
             T(a.momentum),
             T(step.lr),
             T(decay.l2),
-            T(decay.keep)};
+            T(decay.drop)};
   }
 
   template <int variant, class T>
@@ -41,7 +41,7 @@ struct Rule<GATUN_RULE_SGD> : RuleDefaults {
       b = fma_(c.momentum, b, c.fresh * g);
       u = variant == kNesterov ? fma_(c.push, b, g) : b;
     }
-    w = fma_(-c.lr, u, w * c.keep);
+    w = moved(w, c.drop, c.lr, u);
   }
 };
 

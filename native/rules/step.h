@@ -17,9 +17,9 @@ GATUN_RULES_BEGIN
 //   factors<variant>           one element's a[k], b[k]; sum k adds the products a[k] * b[k], in double
 //   weighs(before)             do they depend on the weights at this step? Where not, those are not read but taken as 0
 // and, for rules whose weights are kept in rows (kRows), so that each row has its sums and a factor of its own:
-//   measure(args, sums)        what keeping is told the largest of, from a row's sums
-//   Keeping, keeping           what the rows' factors have in common, once per tensor
-//   keep(keeping, sums)        a row's factor, from its sums; update gets it behind the state
+//   measure(args, sums)        what dropping is told the largest of, from a row's sums
+//   Dropping, dropping         what the rows' factors have in common, once per tensor
+//   drop(dropping, sums)       a row's factor, from its sums; update gets it behind the state
 // and, for rules that take their layers' inputs (kInputs):
 //   absolute(args)             is an input's power the sum of |x| instead of x^2?
 //   inverse(args, N, P, first) the factor for a channel of mean power N, from and into its memory P
@@ -41,7 +41,7 @@ struct RuleDefaults {
   static GATUN_HD bool weighs(const Before&) {
     return true;
   }
-  static constexpr bool kRows = false;  // does it sum and keep weights row by row?
+  static constexpr bool kRows = false;  // does it sum and drop weights row by row?
   template <class Arguments>
   static bool absolute(const Arguments&) {  // are input powers sums of absolute values?
     return false;
@@ -66,14 +66,22 @@ struct StepScalars {
   double inverse = 1;  // of a rule that takes inputs: the factor of a tensor that has one for all of it
 };
 
-// The three forms of decay are two factors: the gradient becomes g + l2 * w, the weight w * keep.
+// The three forms of decay are two factors: the gradient becomes g + l2 * w, and the weight loses drop * w.
 struct DecayFactors {
-  double l2, keep;
+  double l2, drop;
 };
 GATUN_HD DecayFactors decay_factors(int32_t form, double weight_decay, const StepScalars& step) {
-  if (!step.decay) return {0, 1};
-  if (form == GATUN_DECAY_L2) return {weight_decay, 1};
-  return {0, 1 - (form == GATUN_DECAY_FIXED ? weight_decay : step.lr * weight_decay)};
+  if (!step.decay) return {0, 0};
+  if (form == GATUN_DECAY_L2) return {weight_decay, 0};
+  return {0, form == GATUN_DECAY_FIXED ? weight_decay : step.lr * weight_decay};
+}
+
+// A weight after a step. The decay is subtracted and no factor near 1: as a float, 1 - lr weight_decay is off by up to
+// 3e-8, 3 % of a decay of 1e-6, at every step in the same direction (1,000 steps of AdamW: 1.8e-5 beside a float64
+// model).
+template <class T>
+GATUN_HD T moved(T w, T drop, T rate, T direction) {
+  return w - fma_(rate, direction, drop * w);
 }
 
 GATUN_RULES_END

@@ -41,7 +41,8 @@ void refuse(const std::string& name, Problem& problem, Session& session, size_t 
 
 // Every position of small tensors, the chunk edges of large ones; between refusals the steps go on as if none had been.
 void everywhere(const Spec& spec, int32_t dtype, bool slow) {
-  const std::vector<Shape> shapes = {vector_of(1), vector_of(33), matrix_of(3, 5), matrix_of(1, 40), vector_of(70)};
+  const std::vector<Shape> shapes = {vector_of(1), vector_of(33), matrix_of(3, 5), matrix_of(1, 40),
+                                     vector_of(slow ? 70 : 300)};
   const std::vector<Shape> large = {vector_of(8193), matrix_of(2, 4100), matrix_of(500, 9)};
   const std::string name = spec.name + (dtype == GATUN_F64 ? " f64" : " f32");
   Problem problem({{spec, dtype, shapes}, {spec, dtype, large}}, 5),
@@ -73,11 +74,13 @@ void edges_of_the_check() {
       {{spec, GATUN_F32, {vector_of(50), vector_of(60)}}, {spec, GATUN_F64, {vector_of(50), vector_of(60)}}}, 3);
   Session session(problem, 2);
   problem.make_gradients(1, false);
-  // the largest floats are finite, and so is the sum of their squares in double
-  for (int64_t i = 0; i < 50; ++i) problem.groups[0].tensors[0].gradient.set(i, 3.4e38);
+  // a float whose square no float can be, with room for the rules' differences: 2^62 and a little more
+  problem.groups[0].tensors[1].gradient.set(3, 4.6e18);
   CHECK_OK(session.step(GATUN_CHECK_FINITE));
-  CHECK(session.report().skipped == 0, "finite floats were refused");
-  // the largest doubles are not: their sum of squares overflows
+  CHECK(session.report().skipped == 0, "a float whose square is one was refused");
+  problem.groups[0].tensors[1].gradient.set(3, 0.1);
+  for (const double large : {4.62e18, -3.4e38}) refuse("overflowing square", problem, session, 0, 1, 3, large);
+  // the largest doubles: their sum of squares overflows
   refuse("overflowing sum", problem, session, 1, 1, 7, 1e200);
   // the first of several is named
   problem.groups[1].tensors[0].gradient.set(3, kNaN);
@@ -87,6 +90,31 @@ void edges_of_the_check() {
   session.bind();
   CHECK_OK(session.step(GATUN_CHECK_FINITE));
   CHECK(session.report().skipped == 0, "a gradient that is not bound was looked at");
+}
+
+// What counts is what the rule is given: a clip, a norm or the scale can make it small enough, and the scale too large.
+void overflow_of_what_is_transformed() {
+  const Spec plain = adam("", 1e-3);
+  for (const Spec& spec : {plain, Spec(plain).clip(0.5), Spec(plain).standardize()}) {
+    Problem problem({{spec, GATUN_F32, {vector_of(50), matrix_of(3, 2049)}}}, 3);
+    Session session(problem, 2);
+    const bool transformed = !spec.transforms.empty();
+    for (int step = 1; step <= 3; ++step) {
+      problem.make_gradients(step, false);
+      for (int64_t i = 0; i < 50; ++i) problem.groups[0].tensors[0].gradient.set(i, i % 2 == 0 ? 3.4e38 : 1e38);
+      CHECK_OK(session.step(GATUN_CHECK_FINITE));
+      CHECK(session.report().skipped == !transformed, "%zu transformations: 3.4e38 refused: %d", spec.transforms.size(),
+            int(session.report().skipped));
+      for (int64_t i = 0; i < 50; ++i)
+        CHECK(std::isfinite(problem.groups[0].tensors[0].weight.get(i)), "weight %lld is not finite", (long long)i);
+    }
+    if (transformed) continue;
+    CHECK_OK(session.step(GATUN_CHECK_FINITE, 1e-30));
+    CHECK(session.report().skipped == 0, "3.4e38 times 1e-30 was refused");
+    problem.make_gradients(1, false);
+    CHECK_OK(session.step(GATUN_CHECK_FINITE, 1e30));
+    CHECK(session.report().skipped == 1, "about 1, times 1e30, was not refused");
+  }
 }
 
 // GATUN_ZERO_GRADIENTS clears what is bound, after a step and after a refusal, and nothing else.
@@ -173,6 +201,7 @@ int main() {
   for (const Spec& spec : specs())
     for (const int32_t dtype : {GATUN_F32, GATUN_F64}) everywhere(spec, dtype, slow);
   edges_of_the_check();
+  overflow_of_what_is_transformed();
   zeroing();
   norms();
   without_check();

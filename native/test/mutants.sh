@@ -44,7 +44,7 @@ mutant() { # TEST FILE SED_EXPRESSION WHAT
 
 mutant reference rules/adam.h 's|T\(step\.lr / bias1\)|T(step.lr)|' 'no bias correction'
 mutant reference rules/adam.h 's|max_\(state\[2\], v\)|v|' 'AMSGrad forgets its maximum'
-mutant reference rules/step.h 's|return \{0, 1 - \(|return {weight_decay, 1 - (|' 'decay coupled and decoupled'
+mutant reference rules/step.h 's|return \{0, form == |return {weight_decay, form == |' 'decay coupled and decoupled'
 mutant reference rules/sgd.h 's|T\(first \? 1 : 1 - a\.dampening\)|T(1 - a.dampening)|' 'dampening on the first step'
 mutant reference rules/gradient.h 's|return norm > limit \? limit / norm : 1;|return limit / norm;|' 'a clip that enlarges'
 mutant reference cpu/kernels.cpp '/R::template update<variant>/,/w\[i\] = x/s|w\[i\] = x;|if (i + 1 < n) w[i] = x;|' 'tail off by one'
@@ -59,7 +59,9 @@ mutant reference rules/average.h 's|half_cosine\(group_step - 1|half_cosine(grou
 mutant bits cpu/finalize.cpp 's|squares\.add\(c, partial|squares.add(c / threads_used_, partial|' 'sums depend on the threads'
 mutant bits cpu/interleave.cpp 's|^      reduce\(span\);|      if (thread != 1) reduce(span);|' \
   'a thread leaves out its part of a sum'
-mutant finite cpu/finalize.cpp 's|if \(std::isfinite\(sum\)\) continue;|if (sum == sum) continue;|' 'infinities pass the check'
+mutant finite cpu/finalize.cpp 's|if \(std::isfinite\(sum\) \&\& powers|if (sum == sum \&\& powers|' 'infinities pass the check'
+mutant finite cpu/finalize.cpp 's|if \(find_overflow\(arguments\)\) return;||' 'squares that overflow pass the check'
+mutant finite rules/gradient.h 's|return norm_squared\(\) <= largest|return squares <= largest|' 'squares are looked at before clip and norms'
 mutant finite cpu/finalize.cpp 's|if \(find_offender\(arguments\)\) return;|if (find_offender(arguments)) { advance(arguments); return; }|' \
   'counters advance on a refused step'
 mutant finite cpu/apply.cpp 's|if \(skipped \&\& !zero\) return;|if (skipped) return;|' 'a refused step leaves its gradients'

@@ -94,6 +94,7 @@ mutant cuda_bits cuda/apply.cuh 's/ \&\& range\.begin % kVector<T> == 0//' 'vect
 mutant cuda_bits cuda/apply.cuh 's/(average_slot \+ a\]\), int\(place\.range\.length\)), place\.aligned\(\)/\1, false/' 'passes give threads different elements'
 mutant cuda_bits cuda/apply.cuh 's/\+\+i == row_length/++i > row_length/' 'the first element of a row has the former mean'
 mutant cuda_bits cuda/finalize.cuh 's/if \(!judge\(tables, shared\)\) return;/judge(tables, shared);/' 'a refused step counts'
+mutant cuda_bits cuda/finalize.cuh 's/    if \(overflows\(tables, shared\)\) return;\n//' 'squares that overflow pass the check'
 mutant cuda_bits cuda/finalize.cuh 's/  advance_groups\(tables\);\n\}\n\n\}/}\n\n}/' 'a group does not count its steps'
 mutant cuda_bits cuda/finalize.cuh 's/lower_to\(\&shared\.offender, int32_t\(i\)\)/shared.offender = int32_t(i)/' 'the last offender is named'
 mutant cuda_bits cuda/rule_sums.cuh 's/if \(i \+ e >= n\) continue;//' "elements behind the tail are in a rule's sums"
@@ -115,7 +116,7 @@ mutant cuda_plan cuda/plan.cu 's/ \|\| plan->inputs\.stale\)/)/' 'new inputs are
 mutant cuda_bits cuda/row_sums.cuh 's/  largest = block_largest[^\n]*\n//' 'every thread goes by the largest of its own rows'
 mutant cuda_bits cuda/row_sums.cuh 's/i < count; \+\+i/i + 1 < count; ++i/' "the last part of a row is not in its sums"
 mutant cuda_bits cuda/rule_sums.cuh 's/, mean \+= centered\)/)/' "all rows' sums are taken about the first row's mean"
-mutant cuda_bits cuda/apply.cuh 's/keep\.v\[e\]/keep.v[0]/' 'elements at the border of rows share a factor'
+mutant cuda_bits cuda/apply.cuh 's/drop\.v\[e\]/drop.v[0]/' 'elements at the border of rows share a factor'
 mutant cuda_bits cuda/fused.cuh 's/while \(look_at/while (false \&\& look_at/' 'an update does not wait for its window'
 mutant cuda_bits cuda/fused.cuh 's/waiting < 0 \&\& chunk/waiting < 0 \&\& false \&\& chunk/' 'a tensor that waits for nothing is not finished'
 mutant cuda_bits cuda/fused.cuh 's/standardize\(tables, tensor, 0\);/;/' 'a fused gradient is not transformed'

@@ -29,10 +29,10 @@ import java.util.List;
  * weight at the first step, the rule moves it, and its {@link Rounding} is written to the weight. From then on the master
  * counts: what others write into the weight is overwritten by the next step.
  *
- * <p>A step is all or nothing. With {@code checkFinite}, the default, a NaN or an infinity in any gradient refuses it:
- * no bit of weights, state and counters changes, and {@link #report} names the parameter. Without it, the result is
- * what IEEE 754 makes of the formulas. A parameter without a gradient is left out: no decay, no state change, no step
- * counted.
+ * <p>A step is all or nothing. With {@code checkFinite}, the default, a NaN or an infinity in any gradient refuses it, and
+ * so does one whose square is none of the arithmetic's type: no bit of weights, state and counters changes, and
+ * {@link #report} names the parameter. Without it, the result is what IEEE 754 makes of the formulas. A parameter without
+ * a gradient is left out: no decay, no state change, no step counted.
  */
 public final class Optimizer implements AutoCloseable {
     private final Thread owner = Thread.currentThread();

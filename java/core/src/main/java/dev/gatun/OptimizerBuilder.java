@@ -39,7 +39,7 @@ public final class OptimizerBuilder {
         return group(ParameterGroup.of(rule, parameters));
     }
 
-    /** Whether a NaN or an infinity in a gradient refuses the step. On unless switched off. */
+    /** Whether a NaN, an infinity or a square that overflows refuses the step. On unless switched off. */
     public OptimizerBuilder checkFinite(boolean checkFinite) {
         this.checkFinite = checkFinite;
         return this;

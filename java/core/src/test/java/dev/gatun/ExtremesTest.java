@@ -53,15 +53,22 @@ class ExtremesTest {
                         }
                     }
                     optimizer.step();
-                    assertThat(optimizer.report().skipped())
-                            .as("%s, step %d", rule, step)
+                    boolean refused = optimizer.report().skipped();
+                    assertThat(refused && size <= 1e18 && !dividesByZero(rule))
+                            .as("%s, step %d refused, gradients to %s", rule, step, size)
                             .isFalse();
-                    assertThat(optimizer.stepsTaken(0)).isEqualTo(taken + step);
+                    assertThat(refused || optimizer.stepsTaken(0) == taken + step)
+                            .isTrue();
                 }
             }
             assertThat(problem.sentinelsIntact()).isTrue();
             return problem.parameters.stream().map(p -> p.weight().toDoubles()).toList();
         }
+    }
+
+    /** SING without eps has no gradient for rows of one element: their norm about the mean is 0. */
+    private static boolean dividesByZero(Rule rule) {
+        return rule.toString().startsWith("sing(") && rule.toString().contains("eps=0)");
     }
 
     private static void requireModels(Rule rule, DType dtype, long taken, double size, double tolerance) {
@@ -104,7 +111,8 @@ class ExtremesTest {
     @MethodSource("accepted")
     void everyAcceptedHyperparameterTakesSteps(Rule rule, double value) {
         train(rule, DType.F32, null, 0, 1);
-        if (value <= 1) { // larger ones overflow, and where is a matter of the order of operations
+        if (value <= 1
+                && !dividesByZero(rule)) { // larger ones overflow, and where is a matter of the order of operations
             requireModels(rule, DType.F64, 0, 1, 1e-11);
         } else {
             train(rule, DType.F64, null, 0, 1);
@@ -134,16 +142,16 @@ class ExtremesTest {
     }
 
     /**
-     * Up to 1e18 no square overflows in F32; AdaL multiplies gradients by norms before. Beyond, states become infinite and
-     * then NaN, and a step still keeps to its memory.
+     * What makes no infinite square steps, the rest is refused, so no weight becomes NaN at this step or a later one. But AdaL
+     * multiplies gradients by norms before it squares them; from 1e9 on that may overflow.
      */
     @ParameterizedTest
     @MethodSource("subjects")
-    void hugeGradientsMakeNoNanBeforeTheirSquaresOverflow(Subject subject) {
-        double largest = subject.rule() instanceof AdaL ? 1e8 : 1e18;
-        for (double size : new double[] {largest, 1e20, 3e38}) {
+    void hugeGradientsMakeNoNan(Subject subject) {
+        boolean limited = subject.rule() instanceof AdaL && subject.types().weight() == DType.F32;
+        for (double size : limited ? new double[] {1e8} : new double[] {1e8, 1e18, 1e20, 3e38}) {
             for (double[] weight : train(subject.rule(), subject.types().weight(), null, 0, size)) {
-                for (double value : size == largest ? weight : new double[0]) {
+                for (double value : weight) {
                     assertThat(value).as("%s, gradients to %s", subject, size).isNotNaN();
                 }
             }
