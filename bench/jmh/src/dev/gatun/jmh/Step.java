@@ -8,7 +8,9 @@ import dev.gatun.ParameterGroup;
 import dev.gatun.Rule;
 import dev.gatun.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** An optimizer over equal vectors with gradients, on one thread unless GATUN_THREADS says otherwise. */
@@ -35,6 +37,23 @@ final class Step implements AutoCloseable {
         optimizer = Optimizer.of(device, ParameterGroup.of(Rule.parse(rule), parameters));
         optimizer.bindGradients(gradients);
         optimizer.step();
+    }
+
+    /** Of a loop with AdamW's traffic that computes nothing, the median of 21 rounds. */
+    double bytesPerMicrosecond() {
+        long length = weights.getFirst().length();
+        List<MemorySegment> arrays = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            arrays.add(Tensor.allocate(arena, DType.F32, length).memory().fill((byte) 0));
+        }
+        double[] micros = new double[21];
+        for (int round = 0; round < micros.length; round++) {
+            long start = System.nanoTime();
+            device.traffic(arrays, 3, length, DType.F32);
+            micros[round] = (System.nanoTime() - start) / 1e3;
+        }
+        Arrays.sort(micros);
+        return 7 * 4 * length / micros[micros.length / 2];
     }
 
     /** A time counts only if the work was done. */
