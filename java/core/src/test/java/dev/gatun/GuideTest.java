@@ -74,6 +74,14 @@ class GuideTest {
     }
 
     @Test
+    void writingAnAdapter() throws Exception {
+        String output = run("writing-an-adapter.md", 1);
+        assertThat(output).startsWith("after 200 steps ");
+        assertThat(Double.parseDouble(output.strip().replaceAll("(?s).* ", ""))).isBetween(1.9, 2.1);
+        assertThat(Checkpoint.read(folder.resolve("net.safetensors")).steps()).isEqualTo(200);
+    }
+
+    @Test
     void numerics() throws Exception {
         assertThat(run("numerics.md", 1)).contains("different results: 1");
     }
