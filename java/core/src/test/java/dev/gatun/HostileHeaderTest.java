@@ -49,6 +49,19 @@ class HostileHeaderTest {
         return IntStream.range(0, count).mapToObj(i -> "1").collect(Collectors.joining(", "));
     }
 
+    /** A file's text is quoted in messages, and these are written to logs line by line. */
+    @Test
+    void messagesQuoteLittleAndNoControlCharacters() throws IOException {
+        Path hostile =
+                checkpoint(Map.of(Checkpoint.STEPS, "1\n2026-11-21 INFO all is well\u001b[2J" + "x".repeat(1_000_000)));
+        assertThatThrownBy(() -> Checkpoint.read(hostile))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining("1?2026-11-21 INFO all is well?[2Jxxx")
+                .hasMessageContaining("more characters)")
+                .extracting(Throwable::getMessage)
+                .satisfies(message -> assertThat(message).hasSizeLessThan(2_100));
+    }
+
     @Test
     void manyNumbersAreReadOrRefusedAndNeedNoStack() throws IOException {
         Path many = checkpoint(Map.of(Checkpoint.GROUP_STEPS, numbers(MANY)));

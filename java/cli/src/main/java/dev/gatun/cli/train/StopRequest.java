@@ -27,7 +27,7 @@ final class StopRequest implements AutoCloseable {
         requested = true;
         try {
             if (!finished.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-                System.err.println("gatun train: the last step does not end; stopped without a checkpoint of it");
+                System.err.println("gatun: the last step does not end; stopped without a checkpoint of it");
             }
         } catch (InterruptedException impatient) {
             Thread.currentThread().interrupt();
