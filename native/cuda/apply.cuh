@@ -321,9 +321,11 @@ GATUN_DEVICE void zero_chunk(const Tables& tables, int64_t chunk) {
 }
 
 // Five arrays (AMSGrad), four in double or beside the factors of rows (AdamP) are more than 64 registers hold; they
-// also have as many bytes on their way with three blocks as the others with four.
+// also have as many bytes on their way with three blocks as the others with four. Six in double (AdaPNM's AMSGrad) need
+// more than 80, and have with two.
 template <class R, int variant, class T>
-constexpr int kBlocksOf = sizeof(T) == 8 || kSlotsOf<R, variant> > 2 || R::kInputs ||
+constexpr int kBlocksOf = sizeof(T) == 8 && kSlotsOf<R, variant> > 3 ? 2
+                          : sizeof(T) == 8 || kSlotsOf<R, variant> > 2 || R::kInputs ||
                                   (R::kRows && kSlotsOf<R, variant> > 1)
                               ? 3
                               : 4;

@@ -165,13 +165,15 @@ void inputs() {
   // Of each form of input one whose rows are cut, and one that begins within a chunk; one that is empty.
   const std::vector<Shape> shapes = {matrix_of(4, 2601), matrix_of(6, 2700), matrix_of(6, 9), matrix_of(70, 577),
                                      matrix_of(300, 7),  matrix_of(8, 18),   vector_of(0),    vector_of(2050)};
-  const std::vector<GroupSetup> setups = {{nsgd, GATUN_F32, shapes},
-                                          {rule("", GATUN_RULE_ADAL, 1e-2, pooled, 2).standardize(), GATUN_F32, shapes},
-                                          {insgd, GATUN_F64, shapes},
-                                          {Spec(insgd).standardize().clip(0.5).ema(0.9), GATUN_F32, shapes}};
+  const std::vector<GroupSetup> all = {{nsgd, GATUN_F32, shapes},
+                                       {rule("", GATUN_RULE_ADAL, 1e-2, pooled, 2).standardize(), GATUN_F32, shapes},
+                                       {insgd, GATUN_F64, shapes},
+                                       {Spec(insgd).standardize().clip(0.5).ema(0.9), GATUN_F32, shapes}};
   for (const Order& order : kOrders) {
     set_order(order);
     const bool phases = order.seed == 5;
+    // alone it is judged and advanced in one launch
+    const std::vector<GroupSetup> setups = order.seed == 7 ? std::vector<GroupSetup>{all[0]} : all;
     Problem expected(setups, 7), actual(setups, 7);
     CudaContext context;
     Session cpu(expected, 2);
@@ -183,7 +185,7 @@ void inputs() {
         std::vector<TensorData>& first = problem->groups[0].tensors;
         if (step == 2) first[1].input->set(5, std::nan(""));
         if (step == 4) first[3].input->set(2, -1);  // a power
-        if (step == 5) problem->groups[2].tensors[0].gradient.set(1, std::nan(""));
+        if (step == 5) problem->groups.back().tensors[0].gradient.set(1, std::nan(""));
       }
       cpu.bind();
       cuda.bind();

@@ -206,6 +206,9 @@ int main() {
           half_of_it{spec, GATUN_F32, {vector_of(50), matrix_of(2, 3)}, t};
       compare(spec.name + name_of(t), {mixed, half_of_it}, kWays[way++ % kWays.size()], slow ? 3 : 6);
     }
+  // an average that follows weights which nothing moves: these are not drawn again
+  for (const Types& t : types)
+    compare("ema" + name_of(t), {{sgd("", 0.05).ema(0.9), GATUN_F32, shapes, t}}, kWays[0], 4);
   // enough elements that threads share tensors
   const std::vector<Shape> large = {vector_of(50003), matrix_of(7, 20011), matrix_of(100, 577)};
   for (const Spec& spec :

@@ -62,7 +62,7 @@ mutant bits cpu/interleave.cpp 's|^      reduce\(span\);|      if (thread != 1) 
 mutant finite cpu/finalize.cpp 's|if \(std::isfinite\(sum\) \&\& powers|if (sum == sum \&\& powers|' 'infinities pass the check'
 mutant finite cpu/finalize.cpp 's|if \(find_overflow\(arguments\)\) return;||' 'squares that overflow pass the check'
 mutant finite rules/gradient.h 's|return norm_squared\(\) <= largest|return squares <= largest|' 'squares are looked at before clip and norms'
-mutant finite cpu/finalize.cpp 's|if \(find_offender\(arguments\)\) return;|if (find_offender(arguments)) { advance(arguments); return; }|' \
+mutant finite cpu/finalize.cpp 's|if \(find_offender\(arguments\)\) return;|if (find_offender(arguments)) { advance(arguments, true); return; }|' \
   'counters advance on a refused step'
 mutant finite cpu/apply.cpp 's|if \(skipped \&\& !zero\) return;|if (skipped) return;|' 'a refused step leaves its gradients'
 mutant finite cpu/finalize.cpp 's/if \(phase == Phase::kReduced \&\& /if (false \&\& /' 'norms are those of the step before'
