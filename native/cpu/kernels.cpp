@@ -425,7 +425,7 @@ void traffic_loop(void* const* arrays, size_t begin, size_t n) {
   for (int k = 0; k < readonly; ++k) r[k] = static_cast<const uint32_t*>(arrays[written + k]) + begin;
   GATUN_INDEPENDENT
   for (size_t i = 0; i < n; ++i) {
-    uint32_t x = 0;
+    uint32_t x = mask;  // also where nothing is only read: a 0 would leave nothing to do
     for (int k = 0; k < readonly; ++k) x ^= r[k][i];
     for (int k = 0; k < written; ++k) w[k][i] ^= x & mask;
     all ^= x;
