@@ -77,8 +77,7 @@ GATUN_HD DecayFactors decay_factors(int32_t form, double weight_decay, const Ste
 }
 
 // A weight after a step. The decay is subtracted and no factor near 1: as a float, 1 - lr weight_decay is off by up to
-// 3e-8, 3 % of a decay of 1e-6, at every step in the same direction (1,000 steps of AdamW: 1.8e-5 beside a float64
-// model).
+// 3e-8, 3 % of a decay of 1e-6, at every step in the same direction (docs/decisions/0014-decay-is-subtracted.md).
 template <class T>
 GATUN_HD T moved(T w, T drop, T rate, T direction) {
   return w - fma_(rate, direction, drop * w);

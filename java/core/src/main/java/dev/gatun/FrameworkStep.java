@@ -19,7 +19,7 @@ import java.util.function.Function;
  *     private final Net net;
  *
  *     private NetStep(Builder builder) {
- *         super(builder, arena -> List.of(Parameter.of("w", net.weight().tensor(arena))));
+ *         super(builder, arena -> List.of(Parameter.of("w", builder.net.weight().tensor(arena))));
  *         net = builder.net;
  *     }
  *

@@ -57,6 +57,9 @@ class ExtremesTest {
                     assertThat(refused && size <= 1e18 && !dividesByZero(rule))
                             .as("%s, step %d refused, gradients to %s", rule, step, size)
                             .isFalse();
+                    assertThat(refused || !dividesByZero(rule))
+                            .as("%s, step %d takes a gradient of 0/0", rule, step)
+                            .isTrue();
                     assertThat(refused || optimizer.stepsTaken(0) == taken + step)
                             .isTrue();
                 }
