@@ -63,7 +63,7 @@ bool CpuPlan::find_overflow(const gatun_step_arguments& arguments) {
   for (size_t i = 0; i < tensors_.size(); ++i) {
     const Tensor& t = tensors_[i];
     const bool is_double = groups_[size_t(t.group)].description.dtype == GATUN_F64;
-    if (t.gradient == nullptr || t.state_of_gradient.fits(is_double)) continue;
+    if (t.gradient == nullptr || t.geometry.chunks == 0 || t.state_of_gradient.fits(is_double)) continue;
     refuse(i, false);
     return true;
   }

@@ -128,7 +128,8 @@ GATUN_DEVICE bool overflows(const Tables& tables, SumsShared& shared) {
   GATUN_BARRIER();
   for (int64_t i = thread_index(); i < tables.tensor_count; i += kThreads) {
     const bool is_double = tables.groups[tables.tensors[i].group].dtype == GATUN_F64;
-    if (tables.gradients[i].address != nullptr && !gradient_state(tables, i).fits(is_double))
+    if (tables.gradients[i].address != nullptr && tables.tensors[i].geometry.chunks > 0 &&
+        !gradient_state(tables, i).fits(is_double))
       lower_to(&shared.offender, int32_t(i));
   }
   GATUN_BARRIER();
